@@ -1,0 +1,23 @@
+"""sockql: SQL over the live sockets, processes and file descriptors of a Linux host.
+
+>>> import sockql
+>>> with sockql.connect() as db:
+...     for row in db.query("select pid, sport from sockets join fds using(inode)"):
+...         print(row)
+"""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sockql.engine import Engine
+
+
+def connect(proc: str = "/proc") -> Engine:
+    """An engine over the host whose procfs is mounted at ``proc``; close it when done."""
+    from sockql.engine import Engine
+    from sockql.host import Host
+
+    return Engine(Host(proc))

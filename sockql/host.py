@@ -1,0 +1,72 @@
+"""The only door to the machine: its procfs and its netlink."""
+
+from __future__ import annotations
+
+import os
+
+from sockql.errors import DataError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+class Host:
+    """The machine as the tables see it: a procfs root, netlink requests, notices.
+
+    Tables touch the machine through nothing else, so a recorded host (request bytes to reply
+    bytes, and a directory laid out like /proc) replays the same rows.  ``check`` is called from
+    time to time by whoever collects; it raises to stop a scan (interrupt, timeout).
+    """
+
+    def __init__(self, proc: str = "/proc", check: Callable[[], None] | None = None) -> None:
+        self.proc_path = proc
+        self.check: Callable[[], None] = check or (lambda: None)
+        self.notices: list[str] = []
+        self._proc: int | None = None
+        self._sockets: dict[int, object] = {}
+
+    # -- procfs ---------------------------------------------------------------------------
+
+    @property
+    def proc(self) -> int:
+        """Directory descriptor of the procfs root, for openat(2) and readlinkat(2).
+
+        :raises DataError: when the root cannot be opened.
+        """
+        if self._proc is None:
+            try:
+                self._proc = os.open(self.proc_path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            except OSError as error:
+                raise DataError(f"{self.proc_path}: {error.strerror}") from None
+        return self._proc
+
+    # -- netlink --------------------------------------------------------------------------
+
+    def netlink(self, protocol: int, request: bytes) -> Iterator[memoryview]:
+        """Send one request and yield the datagrams that answer it, the last one included.
+
+        ``protocol`` is NETLINK_SOCK_DIAG or NETLINK_ROUTE; ``request`` a whole message, its
+        nlmsg_seq 0.  Each view is valid until the next one is taken.
+
+        :raises DataError: when the netlink socket cannot be made.
+        """
+        from sockql.netlink import exchange
+
+        return exchange(self._sockets, protocol, request)
+
+    # -- what could not be seen -----------------------------------------------------------
+
+    def notice(self, text: str) -> None:
+        """Say, once, what the answer lacks; shown after the rows, never among them."""
+        if text not in self.notices:
+            self.notices.append(text)
+
+    def close(self) -> None:
+        """Close the descriptors; the host may be used again."""
+        if self._proc is not None:
+            os.close(self._proc)
+            self._proc = None
+        for sock in self._sockets.values():
+            sock.close()  # type: ignore[attr-defined]
+        self._sockets.clear()

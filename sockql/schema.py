@@ -1,0 +1,206 @@
+"""Declarations: what a table is, what a column is, and what SQLite asks of them.
+
+A table is one class in one file under ``tables/``.  Its class attributes are its columns, in the
+order users see them, and the class is at once the schema, the documentation, the completion and
+the contract test; nothing about a row is spelled twice::
+
+    class Sockets(Table[SocketRecord], examples=["select src, sport from sockets"]):
+        '''Sockets, one row for each.'''
+
+        inode = integer("Inode of the socket; NULL when no descriptor refers to it.",
+                        source="idiag_inode", get=lambda r: r[INODE] or None, index=True)
+
+        def records(self, request, host): ...
+
+The modules on the path of a one-shot query are imported on every start, so they import little:
+``typing`` alone would cost as much as SQLite.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Any, ClassVar, Final, Generic, TypeAlias, TypeVar
+
+    from sockql.host import Host
+    from sockql.request import Request
+
+    Value: TypeAlias = int | float | str | bytes | None
+    Getter: TypeAlias = Callable[[Any], Value]
+    Record = TypeVar("Record")
+
+    class _Records(Generic[Record]):
+        """What ``Table[Record]`` means to a type checker."""
+else:
+    Record = None
+
+    class _Records:
+        """At run time ``Table[Record]`` is ``Table``; importing ``typing`` is not worth it."""
+
+        def __class_getitem__(cls, record):
+            return cls
+
+
+INTEGER: Final = "INTEGER"
+REAL: Final = "REAL"
+TEXT: Final = "TEXT"
+BLOB: Final = "BLOB"
+
+# What a column's conditions may be turned into by its table (``Column.push``).
+EQUAL: Final = 1  # = and IN
+RANGE: Final = 2  # < <= > >= and BETWEEN
+CIDR: Final = 4  # inet_in(column, 'prefix')
+
+#: The closed set of units a column may name.
+UNITS: Final = frozenset(
+    {
+        "bytes",
+        "bytes/second",
+        "connections",
+        "kibibytes",
+        "microseconds",
+        "milliseconds",
+        "packets",
+        "seconds",
+        "seconds since the epoch",
+        "segments",
+    }
+)
+
+
+class Column:
+    """One column: what it says, where the kernel says it, and how a record gives it.
+
+    ``get`` takes the table's record and returns the cell; it is called only for cells that
+    SQLite asks for.  ``push`` (``EQUAL | RANGE | CIDR``) names the conditions that the table
+    understands in its :class:`Request`; it may still over-deliver, SQLite checks every row again.
+    ``index`` asks the engine to answer ``column = value`` from an index built once in a
+    statement, for columns that joins use but the source cannot look up.  ``needs`` is a bit set
+    with a meaning of the table's own (attributes to request, files to read); the request carries
+    the union over the columns in use.  ``values`` is the closed set of texts, where there is one.
+    """
+
+    __slots__ = (
+        "doc",
+        "get",
+        "hidden",
+        "index",
+        "name",
+        "needs",
+        "nocase",
+        "position",
+        "push",
+        "source",
+        "type",
+        "unit",
+        "values",
+    )
+
+    name: str
+    position: int
+
+    def __init__(
+        self,
+        type: str,
+        doc: str,
+        *,
+        source: str,
+        get: Getter,
+        hidden: bool = False,
+        index: bool = False,
+        needs: int = 0,
+        nocase: bool = False,
+        push: int = 0,
+        unit: str | None = None,
+        values: Sequence[str] | None = None,
+    ) -> None:
+        self.type = type
+        self.doc = doc
+        self.source = source
+        self.get = get
+        self.hidden = hidden
+        self.index = index
+        self.needs = needs
+        self.nocase = nocase
+        self.push = push
+        self.unit = unit
+        self.values = tuple(values) if values is not None else None
+
+    def ddl(self) -> str:
+        """The column as CREATE TABLE spells it."""
+        collate = " COLLATE NOCASE" if self.nocase else ""
+        hidden = " HIDDEN" if self.hidden else ""
+        return f'"{self.name}" {self.type}{collate}{hidden}'
+
+
+integer = partial(Column, INTEGER)
+real = partial(Column, REAL)
+text = partial(Column, TEXT)
+blob = partial(Column, BLOB)
+
+
+class Schema:
+    """Name, documentation and columns of a table, as collected from its class."""
+
+    __slots__ = ("by_name", "columns", "doc", "examples", "name")
+
+    def __init__(
+        self, name: str, doc: str, columns: tuple[Column, ...], examples: tuple[str, ...]
+    ) -> None:
+        self.name = name
+        self.doc = doc
+        self.columns = columns
+        self.examples = examples
+        self.by_name = {column.name: column for column in columns}
+
+    @property
+    def visible(self) -> tuple[Column, ...]:
+        """The columns of ``select *``."""
+        return tuple(column for column in self.columns if not column.hidden)
+
+    def ddl(self) -> str:
+        """``CREATE TABLE`` for :c:func:`sqlite3_declare_vtab`, hidden columns marked."""
+        body = ", ".join(column.ddl() for column in self.columns)
+        return f'CREATE TABLE "{self.name}"({body})'
+
+
+class Table(_Records[Record]):
+    """A virtual table: columns as class attributes and a generator of records.
+
+    Subclasses name their record type, declare columns, and implement :meth:`records`; they hold
+    no state, one instance serves every statement.
+    """
+
+    schema: ClassVar[Schema]
+
+    def __init_subclass__(
+        cls, *, name: str | None = None, examples: Sequence[str] = (), **kwargs: Any
+    ) -> None:
+        super().__init_subclass__(**kwargs)
+        columns: list[Column] = []
+        for attribute, column in vars(cls).items():
+            if isinstance(column, Column):
+                column.name = attribute
+                column.position = len(columns)
+                columns.append(column)
+        doc = (cls.__doc__ or "").strip()
+        cls.schema = Schema(name or cls.__name__.lower(), doc, tuple(columns), tuple(examples))
+
+    def records(self, request: Request, host: Host) -> Iterable[Record]:
+        """Yield one record for each row that may satisfy ``request``.
+
+        :raises sockql.errors.DataError: when the source cannot be read at all; what is only
+            partly unreadable is said through ``host.notice()``.
+        """
+        raise NotImplementedError
+
+    def estimate(self, request: Request, host: Host) -> tuple[float, float]:
+        """``(rows, cost)`` of :meth:`records` for ``request``, in rows and in microseconds.
+
+        Called while SQLite plans, several times in a statement: must be cheap, must not collect.
+        Values of conditions may be unknown then; see :meth:`Request.values`.
+        """
+        raise NotImplementedError
