@@ -64,9 +64,10 @@ class Constraint:
 class Trace:
     """What a scan cost, for ``sockql plan``: filled by the table and the host, read by people."""
 
-    __slots__ = ("bytes", "requests", "rows", "scans", "seconds")
+    __slots__ = ("bytes", "constraints", "requests", "rows", "scans", "seconds")
 
     def __init__(self) -> None:
+        self.constraints: tuple[Constraint, ...] = ()
         self.requests: list[str] = []
         self.bytes = 0
         self.rows = 0

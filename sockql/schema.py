@@ -77,8 +77,10 @@ class Column:
     ``get`` takes the table's record and returns the cell; it is called only for cells that
     SQLite asks for.  ``push`` (``EQUAL | RANGE | CIDR``) names the conditions that the table
     understands in its :class:`Request`; it may still over-deliver, SQLite checks every row again.
-    ``index`` asks the engine to answer ``column = value`` from an index built once in a
-    statement, for columns that joins use but the source cannot look up.  ``needs`` is a bit set
+    ``lookup`` says that the source finds the rows of one value without reading the others, so
+    that an inner loop may ask for value after value (``pid``: straight to /proc/N); a join on any
+    other column is answered from an index that the engine builds once in a statement.  ``index``
+    says that a value of the column is shared by few rows.  ``needs`` is a bit set
     with a meaning of the table's own (attributes to request, files to read); the request carries
     the union over the columns in use.  ``values`` is the closed set of texts, where there is one.
     """
@@ -88,6 +90,7 @@ class Column:
         "get",
         "hidden",
         "index",
+        "lookup",
         "name",
         "needs",
         "nocase",
@@ -111,6 +114,7 @@ class Column:
         get: Getter,
         hidden: bool = False,
         index: bool = False,
+        lookup: bool = False,
         needs: int = 0,
         nocase: bool = False,
         push: int = 0,
@@ -123,6 +127,7 @@ class Column:
         self.get = get
         self.hidden = hidden
         self.index = index
+        self.lookup = lookup
         self.needs = needs
         self.nocase = nocase
         self.push = push

@@ -1,0 +1,262 @@
+"""The engine: SQL text in, rows out.
+
+One in-memory SQLite connection whose tables are virtual; one :class:`Snapshot` for each
+statement.  ARCHITECTURE.md tells the way from the text to the rows.
+"""
+
+from __future__ import annotations
+
+import gc
+from functools import partial
+from time import perf_counter
+
+import apsw
+
+from sockql import functions, tables
+from sockql.authorizer import authorize
+from sockql.errors import Interrupted, QueryError, SockqlError, TimeoutExpired
+from sockql.report import Plan
+from sockql.request import Request
+from sockql.scan import Scans
+from sockql.sqltext import character_offset, statements
+from sockql.statement import Analysis, Statement, analyse
+from sockql.vtab import Module
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import Any, Final
+
+    from sockql.host import Host
+    from sockql.request import Constraint
+    from sockql.schema import Table, Value
+
+#: Virtual machine instructions between two looks at the clock and at pending signals; about 2 ms.
+_PROGRESS: Final = 50_000
+
+
+class Result:
+    """The rows of one statement, to be iterated once; ``columns`` names them distinctly.
+
+    Closed when exhausted; the engine closes it when the next statement is asked for.
+    """
+
+    def __init__(self, engine: Engine, sql: str, cursor: apsw.Cursor, columns: tuple[str, ...]):
+        self.sql = sql
+        self.columns = columns
+        self._engine = engine
+        self._cursor = cursor
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        try:
+            yield from self._cursor
+        except apsw.Error as error:
+            raise self._engine.explain_error(error, self.sql) from None
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Stop the statement if it still runs, and let its snapshot go."""
+        self._cursor.close(True)
+        self._engine.finish(self)
+
+
+class Engine:
+    """A connection to the virtual tables of one :class:`~sockql.host.Host`.
+
+    Not for use by several threads at once; :meth:`interrupt` may be called from any.
+    """
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        #: Seconds that one statement may run, None for no limit.
+        self.timeout: float | None = None
+        self.scans = Scans()
+        self.statement = Statement(host, Analysis())
+        self._deadline: float | None = None
+        self._interrupted = False
+        self._result: Result | None = None
+        self._gc = False
+        host.check = self._check
+        self.connection = apsw.Connection(":memory:")
+        # Sorting must not spill into files, and what a view says must not run as code.
+        self.connection.execute("PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF")
+        self.connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
+        self.connection.set_progress_handler(self._progress, _PROGRESS)
+        functions.register(self.connection)
+        for name in tables.NAMES:
+            self.add(name, partial(tables.load, name))
+        self.connection.authorizer = authorize
+
+    def add(self, name: str, load: Callable[[], Table[Any]]) -> None:
+        """Make a table known as ``name``; ``load`` is called when a statement first names it."""
+        # apsw's protocol asks for methods that only writable tables need.
+        module: Any = Module(self, load)
+        self.connection.create_module(
+            name,
+            module,
+            use_bestindex_object=True,
+            eponymous=True,
+            eponymous_only=True,
+            read_only=True,
+        )
+
+    # -- running --------------------------------------------------------------------------
+
+    def execute(self, sql: str, params: Mapping[str, Value] | None = None) -> Iterator[Result]:
+        """Run each statement of ``sql`` in turn, with ``:name`` bound from ``params``.
+
+        A result has to be read (or closed) before the next one is taken.
+
+        :raises QueryError: wrong SQL, a parameter without a value.
+        :raises DataError: a source that cannot be read at all.
+        """
+        for statement in statements(sql):
+            result = self._run(statement, params or {}, tracing=False)
+            yield result
+            result.close()
+
+    def query(
+        self, sql: str, params: Mapping[str, Value] | None = None
+    ) -> list[tuple[Any, ...]]:
+        """Run all statements; the rows of the last."""
+        rows: list[tuple[Any, ...]] = []
+        for result in self.execute(sql, params):
+            rows = list(result)
+        return rows
+
+    def plan(self, sql: str, params: Mapping[str, Value] | None = None) -> Plan:
+        """Run one statement, throw its rows away, and say what each table was asked and gave.
+
+        :raises QueryError: also when ``sql`` is not exactly one statement.
+        """
+        found = statements(sql)
+        if len(found) != 1:
+            raise QueryError(f"plan takes one statement, not {len(found)}", sql=sql)
+        params = params or {}
+        started = perf_counter()
+        result = self._run(found[0], params, tracing=True)
+        statement = self.statement
+        rows = sum(1 for _ in result)
+        return Plan(found[0], statement, rows, perf_counter() - started, self._tree(found[0], params))
+
+    @property
+    def notices(self) -> list[str]:
+        """What the answers so far lack, a line each."""
+        return self.host.notices
+
+    def interrupt(self) -> None:
+        """Stop the running statement: it raises :class:`Interrupted` within milliseconds."""
+        self._interrupted = True
+        self.connection.interrupt()
+
+    def close(self) -> None:
+        """Close the connection and the host."""
+        if self._result is not None:
+            self._result.close()
+        self.connection.close(True)
+        self.host.close()
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- one statement --------------------------------------------------------------------
+
+    def _run(self, sql: str, params: Mapping[str, Value], *, tracing: bool) -> Result:
+        if self._result is not None:
+            self._result.close()
+        self._interrupted = False
+        self._deadline = None if self.timeout is None else perf_counter() + self.timeout
+        self.statement = Statement(self.host, Analysis())
+        cursor = self.connection.cursor()
+        columns: list[str] = []
+
+        def prepared(cursor: apsw.Cursor, _sql: str, _bindings: object) -> bool:
+            """A completed cursor has no description any more, so take it before the first step."""
+            columns.extend(name for name, *_ in cursor.description)
+            return True
+
+        cursor.exec_trace = prepared
+        # Short-lived records by the hundred thousand and no cycles: nothing for it to find.
+        self._gc = gc.isenabled()
+        gc.disable()
+        try:
+            self.statement = Statement(self.host, self._analyse(sql, params), tracing=tracing)
+            cursor.execute(sql, params, prepare_flags=0)
+        except BaseException as error:
+            cursor.close(True)
+            self.finish(None)
+            if isinstance(error, (apsw.Error, KeyError)):
+                raise self.explain_error(error, sql) from None
+            raise
+        self._result = Result(self, sql, cursor, _distinct(columns))
+        return self._result
+
+    def _analyse(self, sql: str, params: Mapping[str, Value]) -> Analysis:
+        def explain(mode: int) -> Iterator[Any]:
+            # The connection's own cursor: EXPLAIN rows are not the statement's.
+            return iter(self.connection.cursor().execute(sql, params, explain=mode))
+
+        return analyse(explain(1), lambda: explain(2), self.scans)
+
+    def _tree(self, sql: str, params: Mapping[str, Value]) -> list[str]:
+        depth = {0: 0}
+        lines = []
+        for id, parent, _, detail in self.connection.cursor().execute(sql, params, explain=2):
+            depth[id] = depth.get(parent, 0) + 1
+            lines.append("  " * (depth[id] - 1) + detail)
+        return lines
+
+    def estimating(self, table: Table[Any]) -> Callable[[list[Constraint]], tuple[Request, Host]]:
+        """What :func:`sockql.scan.plan` needs to ask ``table`` for its estimate."""
+        snapshot = self.statement.snapshot
+        return lambda known: (Request(table.schema, snapshot, constraints=known), self.host)
+
+    def finish(self, result: Result | None) -> None:
+        """Let the snapshot of ``result`` go; called by the result itself."""
+        if result is self._result:
+            self._result = None
+            self.statement = Statement(self.host, Analysis())
+            if self._gc:
+                gc.enable()
+
+    # -- stopping -------------------------------------------------------------------------
+
+    def _check(self) -> None:
+        """Raise if the statement has to stop; called by whoever collects."""
+        if self._interrupted:
+            raise Interrupted("interrupted")
+        if self._deadline is not None and perf_counter() > self._deadline:
+            raise TimeoutExpired(f"the statement took longer than {self.timeout:g} seconds")
+
+    def _progress(self) -> bool:
+        self._check()
+        return False
+
+    def explain_error(self, error: BaseException, sql: str) -> SockqlError:
+        """SQLite's error as ours."""
+        if isinstance(error, KeyError):
+            return QueryError(f"no value for the parameter :{error.args[0]}", sql=sql)
+        if isinstance(error, apsw.InterruptError):
+            return Interrupted("interrupted")
+        message = str(error)
+        offset = getattr(error, "error_offset", -1)
+        return QueryError(message, sql=sql, offset=character_offset(sql, offset))
+
+
+def _distinct(names: list[str]) -> tuple[str, ...]:
+    """Column names as the query gives them, a repeated one with its number: pid, pid:1."""
+    taken = set(names)
+    seen: set[str] = set()
+    result = []
+    for name in names:
+        unique, number = name, 0
+        while unique in seen or (number and unique in taken):
+            number += 1
+            unique = f"{name}:{number}"
+        seen.add(unique)
+        result.append(unique)
+    return tuple(result)

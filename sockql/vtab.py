@@ -1,0 +1,108 @@
+"""Virtual tables: what apsw calls while SQLite plans and runs a statement.
+
+These methods run once or more for each row and each cell, so they do as little as can be done;
+everything that is decided once in a scan is decided in :mod:`sockql.scan` and
+:mod:`sockql.statement`.
+"""
+
+from __future__ import annotations
+
+from sockql import scan
+from sockql.functions import inet_in
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    import apsw
+
+    from sockql.engine import Engine
+    from sockql.schema import Getter, Table, Value
+
+_NOTHING: Iterator[Any] = iter(())
+
+
+class Module:
+    """The module of one table: SQLite connects it when a statement first names the table.
+
+    Only then is the table's own Python module imported; a hundred registered tables cost a
+    one-shot query nothing.
+    """
+
+    def __init__(self, engine: Engine, load: Callable[[], Table[Any]]) -> None:
+        self.engine = engine
+        self.load = load
+
+    def Connect(  # noqa: N802 (apsw's name)
+        self, _connection: apsw.Connection, _module: str, _database: str, _table: str, *_: str
+    ) -> tuple[str, VirtualTable]:
+        table = self.load()
+        return table.schema.ddl(), VirtualTable(self.engine, table)
+
+    Create = Connect
+
+
+class VirtualTable:
+    """One connected table."""
+
+    def __init__(self, engine: Engine, table: Table[Any]) -> None:
+        self.engine = engine
+        self.table = table
+        self.getters: tuple[Getter, ...] = tuple(column.get for column in table.schema.columns)
+
+    def BestIndexObject(self, info: apsw.IndexInfo) -> bool:  # noqa: N802
+        """Choose the conditions to take over; called several times for a statement."""
+        scan.plan(self.table, info, self.engine.scans, self.engine.estimating(self.table))
+        return True
+
+    def FindFunction(  # noqa: N802
+        self, name: str, arguments: int
+    ) -> tuple[int, Callable[..., Value]] | None:
+        """Take ``inet_in(column, prefix)`` as a condition that may be pushed down."""
+        if name == "inet_in" and arguments == 2:
+            return scan.INET_IN, inet_in
+        return None
+
+    def Open(self) -> Cursor:  # noqa: N802
+        return Cursor(self)
+
+    def Disconnect(self) -> None:  # noqa: N802
+        """Nothing is held."""
+
+    Destroy = Disconnect
+
+
+class Cursor:
+    """A scan that is running: the record SQLite looks at, and where the next one comes from."""
+
+    __slots__ = ("engine", "getters", "iterator", "record", "row", "table")
+
+    def __init__(self, table: VirtualTable) -> None:
+        self.engine = table.engine
+        self.table = table.table
+        self.getters = table.getters
+        self.iterator = _NOTHING
+        self.record: Any = None
+        self.row = 0
+
+    def Filter(self, number: int, _name: str, values: tuple[Any, ...]) -> None:  # noqa: N802
+        self.iterator = self.engine.statement.scan(self.engine.scans[number], values)
+        self.record = next(self.iterator, None)
+
+    def Next(self) -> None:  # noqa: N802
+        self.record = next(self.iterator, None)
+
+    def Eof(self) -> bool:  # noqa: N802
+        return self.record is None
+
+    def Column(self, position: int) -> Value:  # noqa: N802
+        return self.getters[position](self.record)
+
+    def Rowid(self) -> int:  # noqa: N802
+        """A number: virtual rows have no identity, only queries that ask for ``rowid`` see it."""
+        return id(self.record)
+
+    def Close(self) -> None:  # noqa: N802
+        self.iterator = _NOTHING
+        self.record = None
