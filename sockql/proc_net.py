@@ -243,7 +243,8 @@ def _unix_pattern(header: bytes, path: str) -> re.Pattern[bytes]:
     if words[-1] != b"Path":
         raise _broken(path, 1, header, "expected the column Path at the end")
     pieces = [_UNIX_COLUMNS.get(word, rb"\S+") for word in words[:-1]]
-    return re.compile(rb" +".join(pieces) + rb"(?: (?P<name>.+))?", re.DOTALL)
+    # After the blank nothing follows when the name starts with a newline.
+    return re.compile(rb" +".join(pieces) + rb"(?: (?P<name>.*))?", re.DOTALL)
 
 
 def _check_header(header: bytes, words: list[bytes], required: list[bytes], path: str) -> None:
