@@ -23,7 +23,6 @@ _ALWAYS: Final = frozenset(
 )
 _TEMPORARY: Final = frozenset(
     {
-        apsw.SQLITE_ALTER_TABLE,
         apsw.SQLITE_CREATE_TEMP_INDEX,
         apsw.SQLITE_CREATE_TEMP_TABLE,
         apsw.SQLITE_CREATE_TEMP_VIEW,

@@ -198,11 +198,13 @@ class Request:
         return False
 
 
-def coerce(column: Column, value: Value) -> Value:
+def coerce(column: Column, value: Value) -> Value | Unknown:
     """``value`` as the comparison with ``column`` sees it, after SQLite's affinity rules.
 
-    Returns None when no cell of the column can equal it: a NULL, a text that is no number
-    against a number, a text outside a closed set.
+    None when no cell of the column can equal it: a NULL, a text that is no number against a
+    number, a text outside a closed set.  :data:`UNKNOWN` for a number against a text: they are
+    compared as texts, or as numbers when the number comes from a numeric column, and only SQLite
+    knows which.
     Source: https://www.sqlite.org/datatype3.html#type_conversions_prior_to_comparison
     """
     if value is None:
@@ -210,7 +212,7 @@ def coerce(column: Column, value: Value) -> Value:
     if column.type in (INTEGER, REAL):
         return _number(value) if column.type == REAL else _integer(value)
     if isinstance(value, (int, float)):
-        value = str(value)  # TEXT affinity
+        return UNKNOWN
     if isinstance(value, str) and column.values is not None:
         return _member(column, value)
     return value

@@ -51,6 +51,8 @@ class Term:
         if self.operator in ("=", "in"):
             given = value if self.operator == "in" else (value,)
             values = frozenset(coerce(column, item) for item in given) - {None}
+            if UNKNOWN in values:
+                return None
             if len(values) == 1:
                 return Constraint(name, "=", next(iter(values)))
             return Constraint(name, "in", values)
@@ -162,7 +164,7 @@ def plan(
         if operator == "=" and right is None and not column.lookup:
             keys.append(column)
     limit = 0
-    if limits and not terms and not others:
+    if limits and not terms and not others and not info.nOrderBy:
         # In the order of their codes: LIMIT first.
         for i in sorted(limits, key=info.get_aConstraint_op):
             limit += 1

@@ -186,11 +186,12 @@ class Table(_Records[Record]):
     ) -> None:
         super().__init_subclass__(**kwargs)
         columns: list[Column] = []
-        for attribute, column in vars(cls).items():
-            if isinstance(column, Column):
-                column.name = attribute
-                column.position = len(columns)
-                columns.append(column)
+        for base in reversed(cls.__mro__):
+            for attribute, column in vars(base).items():
+                if isinstance(column, Column):
+                    column.name = attribute
+                    column.position = len(columns)
+                    columns.append(column)
         doc = (cls.__doc__ or "").strip()
         cls.schema = Schema(name or cls.__name__.lower(), doc, tuple(columns), tuple(examples))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from time import perf_counter
 
 from sockql.request import UNKNOWN, Constraint, Request, Trace, coerce
+from sockql.schema import INTEGER
 from sockql.snapshot import Snapshot
 
 TYPE_CHECKING = False
@@ -38,6 +39,9 @@ class Analysis:
 #: Opcodes that put a constant or a parameter into register P2.
 _LOADS: Final = frozenset({"Blob", "Int64", "Integer", "Real", "String", "String8", "Variable"})
 
+#: Opcodes that begin something to loop over.
+_SOURCES: Final = frozenset({"InitCoroutine", "OpenDup", "OpenEphemeral", "OpenRead", "VOpen"})
+
 
 def analyse(
     opcodes: Iterable[Sequence[Any]], tree: Callable[[], Iterable[Sequence[Any]]], scans: Scans
@@ -47,15 +51,15 @@ def analyse(
     ``opcodes`` are the rows of EXPLAIN: addr, opcode, p1, p2, p3, p4, …; ``tree`` those of
     EXPLAIN QUERY PLAN: id, parent, unused, detail; they are only asked for when there is more
     than one loop.  A virtual table shows up as VFilter with our text in p4 and VColumn with the cursor in
-    p1 and the column in p2.  Constants are loaded after the loops, so a register is constant when
-    anything loads a constant into it: registers of values are not used for anything else.
+    p1 and the column in p2.  A value is taken for constant when its register is loaded with a
+    constant once; :class:`Run` notices if that was wrong.
     Source: https://www.sqlite.org/opcode.html
     """
     found = Analysis()
     cursors: dict[int, Scan] = {}
     used: list[tuple[int, int]] = []
     filters: list[tuple[Scan, int]] = []
-    constants: set[int] = set()
+    loads: dict[int, int] = {}
     loops = 0
     for _, opcode, p1, p2, p3, p4, *_ in opcodes:
         if opcode == "VFilter":
@@ -68,10 +72,8 @@ def analyse(
         elif opcode == "VColumn":
             used.append((p1, p2))
         elif opcode in _LOADS:
-            constants.add(p2)
-        elif opcode in ("Copy", "SCopy"):
-            constants.update({p2} if p1 in constants else ())
-        elif opcode in ("VOpen", "OpenRead", "OpenEphemeral", "OpenDup"):
+            loads[p2] = loads.get(p2, 0) + 1
+        elif opcode in _SOURCES:
             loops += 1
     for scan in found.scans:
         found.columns.setdefault(scan.table.schema.name, set())
@@ -82,7 +84,7 @@ def analyse(
     for scan, first in filters:
         varying = found.varying.setdefault(scan.id, set())
         for i, term in enumerate(scan.terms):
-            if term.operator != "in" and first + i not in constants:
+            if term.operator != "in" and loads.get(first + i) != 1:
                 varying.add(i)
     names = [scan.table.schema.name for scan in found.scans]
     if len(names) == 1 and loops == 1:
@@ -144,6 +146,10 @@ class Statement:
         return run(values)
 
 
+#: Requests with other constants before a scan concludes that they are none.
+_MAX_CONSTANTS: Final = 2
+
+
 class Run:
     """One scan while its statement runs.
 
@@ -191,6 +197,11 @@ class Run:
             # All of it is here already: look up in that, and see the same instant.
             self.keys += self.lookups
             self.lookups = []
+        if len(self.cache) > _MAX_CONSTANTS and self.constants and not self.lookups:
+            # They do vary.  Ask the source once for everything instead of once for each.
+            self.keys += [i for i in self.constants if self.scan.terms[i].operator == "="]
+            self.constants = []
+            self.cache = {}
         if self.keys:
             return self._look_up(values)
         if self.streams:
@@ -266,20 +277,20 @@ class Run:
         if records is not self.indexed:
             self.index = _index(records, [terms[i].column for i in self.keys])
             self.indexed = records
-        if len(self.keys) == 1:
-            at = self.keys[0]
-            value = values[at]
-            if type(value) is not int:
-                value = _folded(terms[at].column, coerce(terms[at].column, value))
-            return iter(self.index.get(value, ()))
-        key = tuple(
-            _folded(terms[i].column, coerce(terms[i].column, values[i])) for i in self.keys
-        )
-        return iter(self.index.get(key, ()))
+        key = []
+        for i in self.keys:
+            column, value = terms[i].column, values[i]
+            if type(value) is not int or column.type != INTEGER:
+                value = coerce(column, value)
+                if value is UNKNOWN:
+                    return iter(records)
+                value = _folded(column, value)
+            key.append(value)
+        return iter(self.index.get(key[0] if len(key) == 1 else tuple(key), ()))
 
 
 def _index(records: list[Any], columns: list[Column]) -> dict[Any, Any]:
-    """``{key: records}``; a key with a NULL is of no harm, nobody asks for it."""
+    """``{key: records}``, without the keys that hold a NULL: they equal nothing."""
     parts = [
         [_folded(column, column.get(record)) for record in records]
         if column.nocase
@@ -294,7 +305,8 @@ def _index(records: list[Any], columns: list[Column]) -> dict[Any, Any]:
             index.setdefault(key, []).append(record)
     if len(parts) == 1:
         index.pop(None, None)
-    return index
+        return index
+    return {key: found for key, found in index.items() if None not in key}
 
 
 def _folded(column: Column, value: Any) -> Any:
