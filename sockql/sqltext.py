@@ -71,3 +71,8 @@ def character_offset(sql: str, byte_offset: int) -> int | None:
     if byte_offset < 0:
         return None
     return len(sql.encode("utf-8", "surrogatepass")[:byte_offset].decode("utf-8", "ignore"))
+
+
+def parameters(sql: str) -> set[str]:
+    """The names of the parameters in ``sql``: ``:name``, ``@name`` and ``$name``."""
+    return {token[1:] for _, token in tokens(sql) if token[0] in ":@$" and len(token) > 1}

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sockql.sqltext import character_offset, statements, tokens
+from sockql.sqltext import character_offset, parameters, statements, tokens
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,7 @@ def test_statements_agree_with_sqlite(parts: list[str]) -> None:
 )
 def test_offsets_count_characters(sql: str, offset: int, expected: int | None) -> None:
     assert character_offset(sql, offset) == expected
+
+
+def test_parameters_are_found_outside_of_texts_and_comments() -> None:
+    assert parameters("select :a, ':b', $c /* :d */, [:e], a-:f -- :g\n, @h") == {*"acfh"}
