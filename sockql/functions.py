@@ -109,10 +109,10 @@ def inet_in(address: Value, prefix: Value) -> int | None:
 
 @_function("select regexp('^/run/', '/run/user/1000/bus')", 1)
 def regexp(pattern: Value, text: Value) -> int | None:
-    """1 when the regular expression is found anywhere in the text, else 0; also ``X regexp Y``.
+    r"""1 when the regular expression is found anywhere in the text, else 0; also ``X regexp Y``.
 
     The syntax is that of Python's ``re``: ``(?i)`` ignores case, ``^`` and ``$`` anchor.
-    Numbers are searched as text; bytes that are not UTF-8 are searched as ``\\xNN``.
+    Numbers are searched as text; bytes that are not UTF-8 are searched as ``\xNN``.
     """
     if pattern is None or text is None:
         return None

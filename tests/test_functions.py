@@ -269,9 +269,7 @@ def test_patterns_that_compare_equal_are_told_apart(ask: Ask) -> None:
         ("a{9999999999999}", "regexp: the repetition number is too large in 'a{9999999999999}'"),
     ],
 )
-def test_a_wrong_pattern_is_an_error_that_says_where(
-    ask: Ask, pattern: str, message: str
-) -> None:
+def test_a_wrong_pattern_is_an_error_that_says_where(ask: Ask, pattern: str, message: str) -> None:
     with pytest.raises(QueryError) as caught:
         ask("'x' regexp ?", pattern)
     assert str(caught.value) == message
@@ -281,9 +279,10 @@ def test_a_wrong_pattern_is_an_error_that_says_where(
 @given(st.text(alphabet="ab(){}[]*+?|^$\\.-1,:<>=!P#", max_size=12), st.text(max_size=5))
 def test_regexp_raises_nothing_but_query_error(pattern: str, text: str) -> None:
     try:
-        assert functions.regexp(pattern, text) in (0, 1)
-    except QueryError as error:
-        assert str(error).startswith("regexp: ")  # noqa: PT017 - any pattern may be right
+        answer = functions.regexp(pattern, text)
+    except QueryError:
+        return
+    assert answer in (0, 1)
 
 
 # -- service ------------------------------------------------------------------------------------
@@ -450,9 +449,7 @@ def test_username_refuses_what_is_no_uid(ask: Ask, uid: Any) -> None:
         ("BOUND_INACTIVE", "bound-inactive BOUND-INACTIVE"),
     ],
 )
-def test_tcp_state_takes_the_words_of_other_programs(
-    ask: Ask, state: str, spellings: str
-) -> None:
+def test_tcp_state_takes_the_words_of_other_programs(ask: Ask, state: str, spellings: str) -> None:
     words = [state, state.lower(), *spellings.split()]
     assert [ask("tcp_state(?)", word) for word in words] == [state] * len(words)
 

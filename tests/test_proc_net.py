@@ -125,8 +125,9 @@ def test_udp_lines_have_drops() -> None:
 
 @little_endian
 def test_columns_are_found_by_the_header() -> None:
-    header = b"sl inode flow rem_address local_address drops uid st tr tm->when timeout " + (
-        b"tx_queue rx_queue retrnsmt\n"
+    header = (
+        b"sl inode flow rem_address local_address drops uid st tr tm->when timeout"
+        b" tx_queue rx_queue retrnsmt\n"
     )
     line = b"0: 7 -x- 0200007F:0002 0100007F:0001 9 8 01 00:00000000 0 00000003:00000004 00000005\n"
     expected = (INET, ip("127.0.0.1"), 1, ip("127.0.0.2"), 2, 1, 3, 4, 0, 0, 5, 8, 7, 9)
@@ -169,7 +170,9 @@ def entry(inode: int, name: bytes | None) -> bytes:
 
 
 def test_a_name_with_newlines_is_put_together_and_counted() -> None:
-    data = UNIX + entry(11, b"/a\n\nb c\n") + entry(12, None) + entry(13, b"@x\ny") + entry(14, b"\n")
+    data = (
+        UNIX + entry(11, b"/a\n\nb c\n") + entry(12, None) + entry(13, b"@x\ny") + entry(14, b"\n")
+    )
     assert unix(data) == [
         (STREAM, 7, 11, b"/a\n\nb c\n", False, 3),
         (STREAM, 7, 12, None, False, 0),
@@ -248,8 +251,10 @@ def test_rendered_unix_lines_come_back(sockets: list[tuple[int, int, int, bytes 
         (b"x\n", "line 1: 'x': expected a header with the column sl"),
         (
             TCP.replace(b"inode", b"knode"),
-            "line 1: '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt"
-            "   uid  timeout knode    '…: expected a header with the column inode",
+            (
+                "line 1: '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt"
+                "   uid  timeout knode    '…: expected a header with the column inode"
+            ),
         ),
         (TCP + b"\n", "line 2: '': expected a socket's line"),
         (
@@ -259,8 +264,10 @@ def test_rendered_unix_lines_come_back(sockets: list[tuple[int, int, int, bytes 
         (
             TCP + b"0: 0100007F:0277 00000000000000000000000000000000:0000 0A 00000000:00000000"
             b" 00:00000000 00000000 0 0 1",
-            "line 2: '0: 0100007F:0277 00000000000000000000000000000000:0000 0A"
-            " 00000000:00000000 00:00000000 00000000 0 0'…: expected addresses of one family",
+            (
+                "line 2: '0: 0100007F:0277 00000000000000000000000000000000:0000 0A"
+                " 00000000:00000000 00:00000000 00000000 0 0'…: expected addresses of one family"
+            ),
         ),
         (TCP + b"\xff\n", "line 2: '\\xff': expected a socket's line"),
     ],
@@ -278,8 +285,10 @@ def test_a_broken_inet_line_is_quoted_with_its_number(data: bytes, message: str)
         (UNIX + b"x\n", "line 2: 'x': expected a socket's line"),
         (
             UNIX.replace(b"Inode Path", b"Path Inode"),
-            "line 1: 'Num       RefCount Protocol Flags    Type St Path Inode':"
-            " expected the column Path at the end",
+            (
+                "line 1: 'Num       RefCount Protocol Flags    Type St Path Inode':"
+                " expected the column Path at the end"
+            ),
         ),
     ],
 )
