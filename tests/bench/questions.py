@@ -1,0 +1,145 @@
+"""The questions, the programs they are put to, and the bounds that sockql has to keep."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tests.bench.measure import Subject
+
+STANDARD = {"tcp": 50_000, "processes": 50}
+LARGE = {"tcp": 100_000, "processes": 50, "unix": 50_000, "pipes": 50_000, "files": 50_000}
+
+JOIN = (
+    "select state, src, sport, dst, dport, pid, fd, name"
+    " from sockets join fds using(inode) join processes using(pid)"
+    " where protocol = 'tcp'"
+)
+STATES = "select state, count(*) from sockets where protocol = 'tcp' group by 1"
+EVERY = (
+    "select state, recv_queue, send_queue, src, sport, dst, dport"
+    " from sockets where protocol = 'tcp'"
+)
+LISTENERS = "select src, sport from sockets where protocol = 'tcp' and state = 'LISTEN'"
+NOTHING = JOIN + " and dport = 443"
+
+
+@dataclass(frozen=True)
+class Bound:
+    """One line of the report: what is asked, of whom, and what it may cost at most."""
+
+    question: str
+    subject: str
+    peer: str
+    most: float  # times what the peer takes
+    net: bool = False  # without the start-up of sockql
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A bound and what was measured of it; ``ratio`` is None where the peer is not installed."""
+
+    bound: Bound
+    seconds: float
+    peer_seconds: float | None
+    ratio: float | None
+
+    @property
+    def kept(self) -> bool | None:
+        """Whether the bound is kept; None where nothing was measured."""
+        return None if self.ratio is None else self.ratio <= self.bound.most
+
+
+BOUNDS = (
+    Bound("`select 1`, against an interpreter that does nothing", "select 1", "python", 3),
+    Bound("listeners, net of start-up", "listeners", "ss listeners", 1, net=True),
+    Bound("TCP sockets by state", "states", "ss all", 0.9),
+    Bound("every TCP socket, 7 columns", "every", "ss all", 2),
+    Bound("every TCP socket with its processes", "join", "ss owners", 0.6),
+    Bound("every TCP socket with its processes", "join", "lsof", 0.6),
+    Bound("every TCP socket with its processes", "join", "netstat", 0.45),
+    Bound("`dport = 443` with owners, no match, net", "nothing", "ss nothing", 0.2, net=True),
+    Bound("descriptors of one process, net of start-up", "one", "lsof one", 1, net=True),
+)
+LARGE_BOUNDS = tuple(
+    Bound("every TCP socket with its processes", "join", peer, 0.35)
+    for peer in ("ss owners", "lsof", "netstat")
+)
+MOST_MEMORY = 200_000_000
+MOST_NETLINK = 64 * 1024
+
+
+class Bench:
+    """The subjects of one load, measured in turn."""
+
+    def __init__(self, sockql: str, python: str, ready: dict[str, Any]) -> None:
+        self.ready = ready
+        self.pid = ready["pids"][len(ready["pids"]) // 2]
+        one = f"select fd, type, target, inode, mode, flags, pos from fds where pid = {self.pid}"
+        ask = (sockql, "--tsv", "--no-header")
+        listed = (
+            Subject("python", (python, "-c", "pass")),
+            Subject("select 1", (*ask, "select 1")),
+            Subject("listeners", (*ask, LISTENERS)),
+            Subject("states", (*ask, STATES)),
+            Subject("every", (*ask, EVERY)),
+            Subject("join", (*ask, JOIN)),
+            Subject("nothing", (*ask, NOTHING)),
+            Subject("one", (*ask, one)),
+            Subject("ss listeners", ("ss", "-Htln")),
+            Subject("ss all", ("ss", "-Htan")),
+            Subject("ss owners", ("ss", "-Htanp")),
+            Subject("ss nothing", ("ss", "-Htanp", "dport", "=", ":443")),
+            Subject("lsof", ("lsof", "-nP", "-iTCP"), headers=1),
+            Subject("lsof one", ("lsof", "-nP", "-p", str(self.pid)), headers=1),
+            Subject("netstat", ("netstat", "-tanp"), headers=2),
+        )
+        self.subjects = {subject.name: subject for subject in listed}
+
+    def run(self, names: Sequence[str], rounds: int) -> None:
+        """Measure the subjects, one after the other, ``rounds`` times; the first time is lost."""
+        subjects = [self.subjects[name] for name in names]
+        there = [subject for subject in subjects if subject.path is not None]
+        for subject in there:
+            say(f"  warm-up: {subject.name}")
+            subject.run(keep=False)
+        for number in range(rounds):
+            say(f"  round {number + 1} of {rounds}")
+            for subject in there:
+                subject.run()
+                # What takes a tenth of a second is measured more often than what takes one.
+                for _ in range(2 if subject.samples[-1].wall < 0.2 else 0):
+                    subject.run()
+
+    def verdict(self, bound: Bound) -> Verdict:
+        """What was measured, held against ``bound``."""
+        start_up = self.subjects["select 1"].wall if bound.net else 0.0
+        seconds = max(self.subjects[bound.subject].wall - start_up, 0.0)
+        peer = self.subjects[bound.peer]
+        if not peer.samples:
+            return Verdict(bound, seconds, None, None)
+        return Verdict(bound, seconds, peer.wall, seconds / peer.wall)
+
+    def check_rows(self) -> None:
+        """Make sure that all programs have found the load, and nothing but the load.
+
+        :raises ValueError: when one has not.
+        """
+        tcp, listeners = self.ready["tcp"], self.ready["listeners"]
+        expected = {
+            **dict.fromkeys(("every", "join", "ss all", "ss owners", "lsof", "netstat"), tcp),
+            **dict.fromkeys(("listeners", "ss listeners"), listeners),
+            **dict.fromkeys(("nothing", "ss nothing"), 0),
+            **dict.fromkeys(("states",), 2),
+        }
+        for name, rows in expected.items():
+            subject = self.subjects[name]
+            if subject.samples and subject.rows != rows:
+                raise ValueError(f"{name} has {subject.rows} rows, the load {rows}")
+
+
+def say(text: str) -> None:
+    """Tell whoever waits what is being done."""
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,160 @@
+"""What was measured, as a page for people and as JSON."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tests.bench.measure import Traced
+from tests.bench.questions import MOST_MEMORY, MOST_NETLINK, Bench, Verdict
+
+PAGE = """\
+# Benchmarks
+
+Written by `python -m tests.bench.run`; [benchmarks.json](benchmarks.json) has every sample.
+
+{date} · Linux {kernel} · Python {python} · {cores} cores · sockql {sockql}, {ss}, lsof {lsof},
+{netstat}
+
+Each figure is the median of whole processes, from fork to exit, their output read from a pipe.
+The programs take turns within one run. *Net of start-up* is the time less that of
+`sockql "select 1"`; nothing is taken off the time of the peer.
+
+## {standard}
+
+| question | sockql, ms | peer | peer, ms | ratio | bound | |
+|---|---:|---|---:|---:|---|---|
+{verdicts}
+
+| | found | bound | |
+|---|---|---|---|
+{limits}
+
+| command | wall, ms | processor, ms | peak memory, MB | rows | runs |
+|---|---:|---:|---:|---:|---:|
+{costs}
+"""
+
+LARGE_PAGE = """
+## {load}
+
+| question | sockql, ms | peer | peer, ms | ratio | bound | |
+|---|---:|---|---:|---:|---|---|
+{verdicts}
+
+| command | wall, ms | processor, ms | peak memory, MB | rows | runs |
+|---|---:|---:|---:|---:|---:|
+{costs}
+"""
+
+
+def output_of(*command: str) -> str:
+    """The first line that a program prints of its version; a dash where it is not installed."""
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:
+        return "-"
+    return (done.stdout + done.stderr).strip().partition("\n")[0].strip()
+
+
+def lsof_version() -> str:
+    """The revision of lsof, which it prints among other things."""
+    try:
+        done = subprocess.run(["lsof", "-v"], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return "-"
+    words = (done.stdout + done.stderr).split()
+    return words[words.index("revision:") + 1] if "revision:" in words else "?"
+
+
+def measured(bench: Bench) -> dict[str, Any]:
+    """Everything that was measured on one load, for the JSON beside the page."""
+    return {
+        "load": {key: value for key, value in bench.ready.items() if isinstance(value, int)},
+        "subjects": {
+            name: {
+                "command": [Path(subject.command[0]).name, *subject.command[1:]],
+                "seconds": subject.wall,
+                "cpu_seconds": subject.cpu,
+                "memory_bytes": subject.memory,
+                "rows": subject.rows,
+                "samples": [asdict(sample) for sample in subject.samples],
+            }
+            for name, subject in bench.subjects.items()
+            if subject.samples
+        },
+    }
+
+
+def milliseconds(seconds: float | None) -> str:
+    """A time as the tables have it."""
+    return "-" if seconds is None else f"{seconds * 1000:,.1f}"
+
+
+def verdict_rows(verdicts: Sequence[Verdict], bench: Bench) -> list[str]:
+    """The lines of the table of ratios."""
+    rows = []
+    for verdict in verdicts:
+        bound, peer = verdict.bound, bench.subjects[verdict.bound.peer]
+        command = " ".join([Path(peer.command[0]).name, *peer.command[1:]])
+        if verdict.ratio is None:
+            ratio, word = "-", f"{peer.command[0]} is not installed"
+        else:
+            ratio, word = f"{verdict.ratio:.2f}", "kept" if verdict.kept else "**missed**"
+        rows.append(
+            f"| {bound.question} | {milliseconds(verdict.seconds)} | `{command}`"
+            f" | {milliseconds(verdict.peer_seconds)} | {ratio} | ≤ {bound.most:g} | {word} |"
+        )
+    return rows
+
+
+def limit_rows(bench: Bench, traces: dict[str, Traced | None]) -> list[str]:
+    """The lines of the table of bounds that name no peer."""
+    memory = bench.subjects["join"].memory
+    lines = [
+        ("Peak memory of the join", f"{memory / 1e6:.0f} MB", "≤ 200 MB", memory <= MOST_MEMORY)
+    ]
+    nothing, one = traces["nothing"], traces["one"]
+    if nothing is not None:
+        received, folders = nothing.netlink_bytes, nothing.fd_folders
+        kept = received < MOST_NETLINK
+        lines += [
+            ("`dport = 443`: received from netlink", f"{received:,} bytes", "< 64 KiB", kept),
+            ("`dport = 443`: `/proc/*/fd` opened", str(folders), "none", folders == 0),
+        ]
+    if one is not None:
+        others = len(one.processes - {bench.pid})
+        lines.append(("one process: other processes opened", str(others), "none", others == 0))
+    return [
+        f"| {what} | {found} | {bound} | {'kept' if kept else '**missed**'} |"
+        for what, found, bound, kept in lines
+    ]
+
+
+def cost_rows(bench: Bench) -> list[str]:
+    """The lines of the table of everything that was run."""
+    rows = []
+    for subject in bench.subjects.values():
+        if subject.samples:
+            words = [Path(subject.command[0]).name, *subject.command[1:]]
+            command = " ".join(f"'{word}'" if " " in word else word for word in words)
+            rows.append(
+                f"| `{command}` | {milliseconds(subject.wall)} | {milliseconds(subject.cpu)}"
+                f" | {subject.memory / 1e6:.1f} | {subject.rows:,} | {len(subject.samples)} |"
+            )
+    return rows
+
+
+def load_text(ready: dict[str, Any]) -> str:
+    """A load in words."""
+    return (
+        f"{ready['tcp']:,} TCP sockets ({ready['listeners']:,} of them listening),"
+        f" {ready['unix']:,} unix sockets, {ready['pipes']:,} ends of pipes and"
+        f" {ready['files']:,} files: {ready['descriptors']:,} descriptors in"
+        f" {len(ready['pids'])} processes"
+    )

@@ -1,0 +1,144 @@
+"""Measure sockql and the programs it is compared with, side by side on one load.
+
+    python -m tests.bench.run --sockql /path/to/venv/bin/sockql
+
+The sockql measured must be installed, not a checkout.  All programs run in turn, round after
+round, as whole processes whose output goes to a pipe; the medians, their ratios and the bounds
+are written to docs/benchmarks.md, and everything measured to docs/benchmarks.json.  As root the
+measurement has a network namespace of its own, so that exactly the load is there to be found.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tests.bench.load import running
+from tests.bench.measure import trace
+from tests.bench.questions import BOUNDS, LARGE, LARGE_BOUNDS, STANDARD, Bench, say
+from tests.bench.report import (
+    LARGE_PAGE,
+    PAGE,
+    cost_rows,
+    limit_rows,
+    load_text,
+    lsof_version,
+    measured,
+    output_of,
+    verdict_rows,
+)
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def interpreter_of(sockql: Path) -> str:
+    """The Python that runs ``sockql``, which must not run it from this checkout."""
+    python = str(sockql.parent / "python")
+    code = "import sockql; print(sockql.__file__)"
+    where = subprocess.run(
+        [python, "-c", code], cwd="/", check=True, capture_output=True, text=True
+    ).stdout.strip()
+    if Path(where).is_relative_to(ROOT):
+        raise SystemExit(f"{sockql} runs the checkout; install it with pip install .")
+    return python
+
+
+def measure_standard(
+    arguments: argparse.Namespace, python: str
+) -> tuple[str, dict[str, Any], bool]:
+    """Measure everything on the standard load: the page, the record, whether all is kept."""
+    load = {name: count // arguments.divide for name, count in STANDARD.items()}
+    with running(**load) as ready:
+        say(f"up after {ready['seconds']} s: {load_text(ready)}")
+        bench = Bench(arguments.sockql, python, ready)
+        bench.run(list(bench.subjects), arguments.rounds)
+        if arguments.inside:
+            bench.check_rows()
+        traces = {}
+        with tempfile.TemporaryDirectory() as folder:
+            for name in ("nothing", "one"):
+                traces[name] = trace(bench.subjects[name].command, Path(folder) / name)
+    verdicts = [bench.verdict(bound) for bound in BOUNDS]
+    page = PAGE.format(
+        date=dt.datetime.now(dt.timezone.utc).date().isoformat(),
+        kernel=platform.release(),
+        python=output_of(python, "--version").removeprefix("Python "),
+        cores=os.cpu_count(),
+        sockql=output_of(arguments.sockql, "--version").removeprefix("sockql "),
+        ss=output_of("ss", "--version").replace(" utility,", ""),
+        lsof=lsof_version(),
+        netstat=output_of("netstat", "--version"),
+        standard=load_text(ready),
+        verdicts="\n".join(verdict_rows(verdicts, bench)),
+        limits="\n".join(limits := limit_rows(bench, traces)),
+        costs="\n".join(cost_rows(bench)),
+    )
+    record = measured(bench)
+    record["traces"] = {
+        name: traced and {**asdict(traced), "processes": len(traced.processes)}
+        for name, traced in traces.items()
+    }
+    missed = any(v.kept is False for v in verdicts) or any("missed" in line for line in limits)
+    return page, record, not missed
+
+
+def measure_large(arguments: argparse.Namespace, python: str) -> tuple[str, dict[str, Any], bool]:
+    """Measure the join on the large load: the page, the record, whether all is kept."""
+    load = {name: count // arguments.divide for name, count in LARGE.items()}
+    with running(**load) as ready:
+        say(f"up after {ready['seconds']} s: {load_text(ready)}")
+        bench = Bench(arguments.sockql, python, ready)
+        bench.run(["join", "ss owners", "lsof", "netstat"], max(arguments.rounds // 2, 1))
+        if arguments.inside:
+            bench.check_rows()
+    verdicts = [bench.verdict(bound) for bound in LARGE_BOUNDS]
+    page = LARGE_PAGE.format(
+        load=load_text(ready),
+        verdicts="\n".join(verdict_rows(verdicts, bench)),
+        costs="\n".join(cost_rows(bench)),
+    )
+    return page, measured(bench), not any(verdict.kept is False for verdict in verdicts)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure, write the page; 1 when a bound is missed."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.run")
+    add = parser.add_argument
+    add("--sockql", required=True, help="the installed command to measure")
+    add("--rounds", type=int, default=7, help="how often each program runs (default: 7)")
+    add("--divide", type=int, default=1, help="make the load so many times smaller")
+    add("--no-large", action="store_true", help="leave out the large load")
+    add("--output", default=str(ROOT / "docs" / "benchmarks.md"), help="the page to write")
+    add("--inside", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args(argv)
+    arguments.sockql = str(Path(arguments.sockql).absolute())
+    if os.geteuid() == 0 and not arguments.inside:
+        # A network namespace of its own: nobody else's sockets are counted or waded through.
+        again = 'exec "$0" -m tests.bench.run --inside "$@"'
+        words = [sys.executable, *(sys.argv[1:] if argv is None else argv)]
+        os.execvp("unshare", ["unshare", "-n", "sh", "-c", f"ip link set lo up; {again}", *words])
+    python = interpreter_of(Path(arguments.sockql))
+    page, record, kept = measure_standard(arguments, python)
+    result = {"kernel": platform.release(), "standard": record}
+    if not arguments.no_large:
+        more, result["large"], large_kept = measure_large(arguments, python)
+        page, kept = page + more, kept and large_kept
+    output = Path(arguments.output)
+    output.write_text(page, encoding="utf-8")
+    output.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    print(page)
+    return 0 if kept else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
