@@ -218,10 +218,9 @@ def test_parse_cidr_agrees_with_ipaddress(
 def test_parse_cidr_raises_nothing_but_value_error(text: str) -> None:
     try:
         family, network, length = functions.parse_cidr(text)
-    except ValueError as error:
-        assert str(error).endswith(" is not an address or CIDR prefix")
-    else:
-        assert ipaddress.ip_network((network, length)).version == {2: 4, 10: 6}[family]
+    except ValueError:
+        return
+    assert ipaddress.ip_network((network, length)).version == {2: 4, 10: 6}[family]
 
 
 # -- regexp -------------------------------------------------------------------------------------
