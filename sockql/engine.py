@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 from functools import partial
-from time import perf_counter
+from time import perf_counter, time
 
 import apsw
 
@@ -18,6 +18,7 @@ from sockql.errors import Interrupted, QueryError, SockqlError, TimeoutExpired
 from sockql.report import Plan
 from sockql.request import Request
 from sockql.scan import Scans
+from sockql.snapshot import Snapshot
 from sockql.sqltext import character_offset, statements
 from sockql.statement import Analysis, Statement, analyse
 from sockql.vtab import Module
@@ -77,6 +78,7 @@ class Engine:
         self._interrupted = False
         self._result: Result | None = None
         self._gc = False
+        self._frozen: Snapshot | None = None
         host.check = self._check
         self.connection = apsw.Connection(":memory:")
         # Sorting must not spill into files, and what a view says must not run as code.
@@ -140,6 +142,25 @@ class Engine:
         rows = sum(1 for _ in result)
         return Plan(found[0], statement, rows, perf_counter() - started, self._tree(found[0], params))
 
+    def freeze(self) -> float:
+        """Collect every table whole, and answer from that until :meth:`thaw`.
+
+        Returns when, in seconds since the epoch.
+        """
+        self._frozen = Snapshot(shared=True)
+        now = time()
+        try:
+            for name in tables.NAMES:
+                self.query(f'select count(*) from main."{name}"')
+        except BaseException:
+            self._frozen = None
+            raise
+        return now
+
+    def thaw(self) -> None:
+        """Let the frozen snapshot go: statements see the live host again."""
+        self._frozen = None
+
     @property
     def notices(self) -> list[str]:
         """What the answers so far lack, a line each."""
@@ -184,7 +205,10 @@ class Engine:
         self._gc = gc.isenabled()
         gc.disable()
         try:
-            self.statement = Statement(self.host, self._analyse(sql, params), tracing=tracing)
+            analysis = self._analyse(sql, params)
+            self.statement = Statement(
+                self.host, analysis, tracing=tracing, frozen=self._frozen
+            )
             cursor.execute(sql, params, prepare_flags=0)
         except BaseException as error:
             cursor.close(True)

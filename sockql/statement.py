@@ -117,14 +117,23 @@ def _outermost(tree: Iterable[Sequence[Any]]) -> list[str]:
 class Statement:
     """A statement that is running: its snapshot, and a :class:`Trace` for each of its scans."""
 
-    def __init__(self, host: Host, analysis: Analysis, *, tracing: bool = False) -> None:
+    def __init__(
+        self,
+        host: Host,
+        analysis: Analysis,
+        *,
+        tracing: bool = False,
+        frozen: Snapshot | None = None,
+    ) -> None:
         self.host = host
         self.analysis = analysis
         self.tracing = tracing
+        #: Whether the snapshot outlives the statement, so that others will want other columns.
+        self.frozen = frozen is not None
         self.traces: dict[int, Trace] = {}
         self._runs: dict[int, Run] = {}
         readers = sum("pid" in scan.table.schema.by_name for scan in analysis.scans)
-        self.snapshot = Snapshot(shared=readers > 1)
+        self.snapshot = frozen or Snapshot(shared=readers > 1)
 
     def trace(self, scan: Scan) -> Trace:
         """The trace of ``scan``, made when it is first asked for."""
@@ -187,7 +196,7 @@ class Run:
         if self.keys:
             return "collected once, indexed on " + ", ".join(terms[i].column.name for i in self.keys)
         if self.streams:
-            return "streamed"
+            return "frozen" if self.statement.frozen else "streamed"
         names = ", ".join(terms[i].column.name for i in self.lookups)
         return f"looked up by {names}" if names else "collected once"
 
@@ -204,7 +213,7 @@ class Run:
             self.cache = {}
         if self.keys:
             return self._look_up(values)
-        if self.streams:
+        if self.streams and not self.statement.frozen:
             request = self._request(values, self.scan.row_limit(values))
             if request is None:
                 return iter(())
@@ -238,7 +247,7 @@ class Run:
         request = Request(
             schema,
             statement.snapshot,
-            columns=statement.analysis.columns.get(schema.name),
+            columns=None if statement.frozen else statement.analysis.columns.get(schema.name),
             constraints=constraints,
             limit=limit,
             trace=self.trace,
