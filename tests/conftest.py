@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+Python = Callable[..., "subprocess.CompletedProcess[str]"]
+
 ROOT = Path(__file__).resolve().parent.parent
 
 #: Kind of a test by the first part of its path below tests/, without suffix; the rest are "unit".
@@ -97,14 +99,21 @@ def root() -> Path:
     return ROOT
 
 
-@pytest.fixture
-def python() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run this Python to its end, sockql importable: ``python("-c", "pass")``."""
+@pytest.fixture(scope="session")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Python:
+    """Run this Python to its end, sockql importable: ``python("-c", "pass")``.
+
+    Its bytecode is kept for the session, whatever the environment says: an installed sockql is
+    not compiled on each start either.
+    """
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    environment["PYTHONPYCACHEPREFIX"] = str(tmp_path_factory.mktemp("bytecode"))
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, *arguments],
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env=environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
