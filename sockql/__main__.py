@@ -1,0 +1,7 @@
+"""``python -m sockql``."""
+
+from __future__ import annotations
+
+from sockql.cli import run
+
+run()

@@ -1,0 +1,180 @@
+"""Where the rendered text goes: standard output, a device or a pipe, or a file made whole."""
+
+from __future__ import annotations
+
+import os
+
+from sockql.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+
+
+class Output:
+    r"""A descriptor that takes text; a context manager that closes it.
+
+    What cannot be encoded, a lone surrogate, is written as ``\udc80``; in JSON that is the
+    character itself.  A reader that has gone away raises :class:`BrokenPipeError`.
+    """
+
+    def __init__(self, descriptor: int, name: str, *, owned: bool = False) -> None:
+        self.name = name
+        self.terminal = os.isatty(descriptor)
+        self._descriptor = descriptor
+        self._owned = owned
+
+    def write(self, text: str) -> None:
+        """Write all of ``text``, now.
+
+        :raises UsageError: when the file system or the device refuses.
+        """
+        rest = memoryview(text.encode("utf-8", "backslashreplace"))
+        try:
+            while rest:
+                try:
+                    rest = rest[os.write(self._descriptor, rest) :]
+                except BlockingIOError:
+                    self._wait()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise UsageError(f"{self.name}: {error.strerror}") from None
+
+    def _wait(self) -> None:
+        """Wait for room: a terminal shared with an ssh or a shell may have been made non-blocking."""
+        from select import POLLOUT, poll
+
+        poller = poll()
+        poller.register(self._descriptor, POLLOUT)
+        poller.poll()
+
+    def finish(self) -> None:
+        """All has been written; make it visible."""
+        if self._owned:
+            self._owned = False
+            try:
+                os.close(self._descriptor)
+            except OSError as error:  # NFS and quotas refuse late
+                raise UsageError(f"{self.name}: {error.strerror}") from None
+
+    def abandon(self) -> None:
+        """It went wrong; leave nothing half-written behind."""
+        if self._owned:
+            self._owned = False
+            os.close(self._descriptor)
+
+    def __enter__(self) -> Output:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.finish()
+        else:
+            self.abandon()
+
+
+class WholeFile(Output):
+    """A regular file that has its old content, or none, until the new one is complete."""
+
+    def __init__(self, name: str, target: str, before: os.stat_result | None) -> None:
+        self._target = target
+        # Beside the target: a rename is only atomic within a file system.
+        self._temporary = os.path.join(
+            os.path.dirname(target), f".sockql-{os.urandom(6).hex()}.tmp"
+        )
+        descriptor = os.open(
+            self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666
+        )
+        super().__init__(descriptor, name, owned=True)
+        if before is not None:
+            os.fchmod(descriptor, before.st_mode & 0o777)
+            self._give(descriptor, before)
+
+    def _give(self, descriptor: int, before: os.stat_result) -> None:
+        """Leave the file with its owner, if we may: only root can give files away."""
+        try:
+            os.fchown(descriptor, before.st_uid, before.st_gid)
+        except OSError:
+            return
+
+    def finish(self) -> None:
+        try:
+            super().finish()
+            os.rename(self._temporary, self._target)
+        except (OSError, UsageError) as error:
+            self._discard()
+            if isinstance(error, OSError):
+                raise UsageError(f"{self.name}: {error.strerror}") from None
+            raise
+
+    def abandon(self) -> None:
+        if self._owned:
+            super().abandon()
+            self._discard()
+
+    def _discard(self) -> None:
+        try:
+            os.unlink(self._temporary)
+        except OSError:
+            return  # its directory is gone, or read-only by now: what went wrong first is told
+
+
+def standard_output() -> Output:
+    """Descriptor 1.
+
+    :raises UsageError: when it was closed before the start.
+    """
+    import sys
+
+    if sys.stdout is None:
+        raise UsageError("standard output is closed")
+    return Output(1, "standard output")
+
+
+def open_output(path: str) -> Output:
+    """The output for ``-o path``; ``-`` is standard output.
+
+    :raises UsageError: when it cannot be written.
+    """
+    import stat
+
+    inherited = _inherited(path)
+    try:
+        if inherited is not None:
+            return Output(os.dup(inherited), path, owned=True)
+        target = os.path.realpath(path)
+        try:
+            before = os.stat(target)
+        except FileNotFoundError:
+            before = None
+        straight = os.O_WRONLY | os.O_CLOEXEC
+        if before is not None:
+            if not stat.S_ISREG(before.st_mode):
+                return Output(os.open(target, straight), path, owned=True)
+            # A rename would replace a file that may not be written.
+            os.close(os.open(target, straight))
+        return WholeFile(path, target, before)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from None
+
+
+def _inherited(path: str) -> int | None:
+    """The descriptor that a path like /dev/fd/3 stands for.
+
+    Opening such a path again would start a file anew that the shell has opened for appending.
+    """
+    if path in ("-", "/dev/stdout"):
+        return 1
+    if path == "/dev/stderr":
+        return 2
+    for directory in ("/dev/fd/", "/proc/self/fd/"):
+        number = path[len(directory) :]
+        if path.startswith(directory) and number.isascii() and number.isdigit():
+            return int(number)
+    return None
