@@ -133,8 +133,12 @@ def copy_proc(folder: Path, pids: Iterable[int], replace: Mapping[str, str]) -> 
         target.write_text(changed(text), encoding="utf-8", errors="surrogateescape")
 
     def copy_link(source: str, target: Path) -> None:
+        try:
+            text = os.readlink(source)
+        except FileNotFoundError:
+            return  # the descriptor that listed the folder
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.symlink_to(changed(os.readlink(source)))
+        target.symlink_to(changed(text))
 
     for pid in pids:
         for name in _FILES:
