@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from sockql.errors import SockqlError
     from sockql.schema import Column
 
+#: How alike two names have to be, from 0 to 1: `sprot` and `sport` are, `nope` and `inode` not.
+_CLOSE: Final = 0.7
+
 _KEYWORDS: Final = (
     *("select", "from", "where", "group", "order", "by", "having", "limit", "offset", "join"),
     *("left", "natural", "using", "union", "distinct", "between", "values", "with", "explain"),
@@ -93,8 +96,8 @@ def pointer(sql: str, offset: int, limit: int) -> tuple[str, str]:
     start = sql.rfind("\n", 0, offset) + 1
     end = sql.find("\n", offset)
     line = sql[start : len(sql) if end < 0 else end]
-    before = _shown(line[: offset - start].lstrip())
-    after = _shown(line[offset - start :].rstrip())
+    before = _shown(line[: offset - start]).lstrip(" ")
+    after = _shown(line[offset - start :]).rstrip(" ")
     room = max(limit - 4, 16)  # two blanks before, an ellipsis at either end
     right = _head(after, max(room - width(before), room // 3))
     left = _tail(before, room - width(right))
@@ -159,7 +162,7 @@ def _mean(name: str, candidates: Iterable[str]) -> str | None:
     folded = name.rpartition(".")[2].lower()
     candidates = list(candidates)
     other = _ELSEWHERE.get(folded)
-    close = [other] if other in candidates else get_close_matches(folded, candidates, 1)
+    close = [other] if other in candidates else get_close_matches(folded, candidates, 1, _CLOSE)
     return f"did you mean `{close[0]}`?" if close else None
 
 
@@ -237,13 +240,13 @@ def _keyword(near: str, sql: str) -> str | None:
     words = [token.lower() for _, token in tokens(sql)]
     if near.lower() not in words:
         return None
-    command = get_close_matches(near.lower(), COMMANDS, 1)
+    command = get_close_matches(near.lower(), COMMANDS, 1, _CLOSE)
     if command and len(words) == 1:
         return f"did you mean `sockql {command[0]}`?"
     at = words.index(near.lower())
     for word in (words[at], words[at - 1] if at else ""):
         if word.isidentifier() and word not in _FOLLOWING:
-            close = get_close_matches(word, _KEYWORDS, 1, 0.7)
+            close = get_close_matches(word, _KEYWORDS, 1, _CLOSE)
             if close:
                 return f"did you mean `{close[0]}`?"
     return None

@@ -1,0 +1,560 @@
+from __future__ import annotations
+
+import errno
+import json
+import os
+import pty
+import select
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import sockql
+from sockql import cli, tables
+from sockql.engine import Engine
+from sockql.errors import DataError, Interrupted, TimeoutExpired
+from sockql.host import Host
+from tests.conftest import ROOT
+
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"}
+COMMAND = [sys.executable, "-m", "sockql"]
+ENDLESS = "with recursive n(x) as (select 1 union all select x + 1 from n) select x from n"
+DEADLINE = 30
+
+
+def run(*words: str | bytes, **more: Any) -> tuple[int, str, str]:
+    """Status, standard output and standard error of ``sockql`` with these words."""
+    more.setdefault("stdin", subprocess.DEVNULL) if "input" not in more else None
+    done = subprocess.run(
+        [*COMMAND, *words], env=ENVIRONMENT, capture_output=True, timeout=DEADLINE, **more
+    )
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def start(*words: str, **more: Any) -> subprocess.Popen[bytes]:
+    more.setdefault("stdin", subprocess.DEVNULL)
+    return subprocess.Popen([*COMMAND, *words], env=ENVIRONMENT, **more)
+
+
+def on_terminal(*words: str, stdin: bool = False) -> tuple[int, str]:
+    """Status and output of ``sockql`` on a terminal of its own."""
+    master, slave = pty.openpty()
+    process = start(
+        *words, stdin=slave if stdin else subprocess.DEVNULL, stdout=slave, stderr=slave
+    )
+    os.close(slave)
+    said = b""
+    with open(master, "rb", buffering=0) as terminal:
+        while True:
+            assert select.select([terminal], [], [], DEADLINE)[0], "the terminal stays silent"
+            try:
+                said += terminal.read(65536)
+            except OSError:  # EIO: how Linux says that the last writer is gone
+                break
+    return process.wait(DEADLINE), said.decode().replace("\r\n", "\n")
+
+
+# -- where the SQL comes from -------------------------------------------------------------------
+
+
+def test_sql_comes_as_an_argument() -> None:
+    assert run("--csv", "select 1 as a") == (0, "a\n1\n", "")
+
+
+@pytest.mark.parametrize("words", [[], ["-"], ["-f", "-"]])
+def test_sql_comes_on_standard_input(words: list[str]) -> None:
+    assert run("--csv", *words, input=b"select 'e\xcc\x81' as a;\n") == (0, "a\ne\u0301\n", "")
+
+
+def test_sql_comes_from_a_file_with_or_without_a_byte_order_mark(tmp_path: Path) -> None:
+    file = tmp_path / "query.sql"
+    for start_of_file in (b"", b"\xef\xbb\xbf"):
+        file.write_bytes(start_of_file + b"-- a remark\nselect 1 as a")
+        assert run("--csv", "-f", str(file)) == (0, "a\n1\n", "")
+
+
+def test_sql_from_two_places_is_refused() -> None:
+    assert run("-f", "/dev/null", "select 1") == (
+        2,
+        "",
+        "sockql: there is SQL as an argument and in -f; give one of them\n",
+    )
+
+
+@pytest.mark.parametrize("data", [b"", b" \n\t\n"])
+def test_no_sql_at_all_is_wrong_usage(data: bytes) -> None:
+    assert run(input=data) == (
+        2,
+        "",
+        "sockql: no SQL; give it as an argument, with -f FILE or on standard input\n",
+    )
+
+
+def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "query.sql"
+    file.write_bytes(b"select '\xff'")
+    assert run("-f", str(file)) == (2, "", f"sockql: {file}: not UTF-8 text at byte 8\n")
+    file.write_bytes(b"select 1\0")
+    assert run("-f", str(file)) == (2, "", "sockql: the SQL has a NUL character in it\n")
+
+
+def test_bytes_of_an_argument_that_are_not_utf8_are_spelled_as_tables_spell_them() -> None:
+    words = ("--csv", "-p", b"a=/tmp/\xff", b"select '/tmp/\xff' as x, :a = '/tmp/\\xff' as y")
+    assert run(*words) == (0, "x,y\n/tmp/\\xff,1\n", "")
+
+
+def test_the_error_of_a_multi_line_file_points_into_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "query.sql"
+    file.write_text("select 1 as a;\n\nselect 2,\n\tnope(3)\n")
+    assert run("--csv", "-f", str(file)) == (
+        2,
+        "a\n1\n",
+        "sockql: no such function: nope\n  nope(3)\n  ^\n",
+    )
+
+
+# -- on a terminal ------------------------------------------------------------------------------
+
+
+def test_without_sql_on_a_terminal_the_help_is_shown() -> None:
+    status, said = on_terminal(stdin=True)
+    assert (status, said) == (0, run("--help")[1])
+    assert said.startswith('usage: sockql [options] "SQL"\n')
+
+
+def test_plan_without_sql_on_a_terminal_does_not_wait() -> None:
+    assert on_terminal("plan", stdin=True) == (
+        2,
+        'sockql: plan: which SQL? sockql plan "SQL"\n',
+    )
+
+
+HOSTILE = "select char(27) || ']0;x' || char(7) || char(155) || char(10) || char(8238) as a"
+
+
+@pytest.mark.parametrize(
+    ("format", "shown"),
+    [
+        ("table", "a\n" + "-" * 21 + "\n" + r"\x1b]0;x\x07\x9b\n\u202e" + "\n"),
+        ("json", '[\n{"a": "' + r"\u001b]0;x\u0007\u009b\n\u202e" + '"}\n]\n'),
+        ("jsonl", '{"a": "' + r"\u001b]0;x\u0007\u009b\n\u202e" + '"}\n'),
+        ("csv", "a\n" + r"\x1b]0;x\x07\x9b\n\u202e" + "\n"),
+        ("tsv", "a\n" + r"\x1b]0;x\x07\x9b\n\u202e" + "\n"),
+        ("line", "a = " + r"\x1b]0;x\x07\x9b\n\u202e" + "\n"),
+    ],
+)
+def test_a_terminal_gets_no_control_characters(format: str, shown: str) -> None:
+    shown = shown.replace("-" * 21, "-" * len(r"\x1b]0;x\x07\x9b\n\u202e"))
+    assert on_terminal(f"--{format}", HOSTILE) == (0, shown)
+
+
+@pytest.mark.parametrize("format", ["csv", "json"])
+def test_a_pipe_gets_the_exact_text(format: str) -> None:
+    status, said, _ = run(f"--{format}", HOSTILE)
+    exact = "\x1b]0;x\x07\x9b\n\u202e"
+    assert status == 0
+    assert (json.loads(said)[0]["a"] if format == "json" else said) == (
+        exact if format == "json" else f'a\n"{exact}"\n'
+    )
+
+
+def test_a_hostile_name_in_a_message_is_escaped() -> None:
+    assert run("-f", "/nonexistent/\x1b[31m\n") == (
+        2,
+        "",
+        "sockql: /nonexistent/\\x1b[31m\\n: No such file or directory\n",
+    )
+
+
+# -- the end of the reader, of the disk, of patience ----------------------------------------------
+
+
+@pytest.mark.parametrize("format", ["csv", "tsv", "jsonl", "json", "line", "html", "table"])
+def test_first_rows_come_at_once_and_a_broken_pipe_is_quiet(format: str) -> None:
+    process = start(f"--{format}", ENDLESS, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    with process.stdout, process.stderr:
+        assert process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.wait(DEADLINE) == 128 + signal.SIGPIPE
+
+
+def test_a_reader_that_was_never_there_is_quiet() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        process = start("select 1", stdout=write, stderr=subprocess.PIPE)
+    finally:
+        os.close(write)
+    assert process.communicate(timeout=DEADLINE)[1] == b""
+    assert process.returncode == 128 + signal.SIGPIPE
+
+
+@pytest.mark.parametrize("words", [["select 1"], ["--version"], ["--help"], ["tables"]])
+def test_a_full_disk_is_one_line(words: list[str]) -> None:
+    with open("/dev/full", "wb") as full:
+        process = start(*words, stdout=full, stderr=subprocess.PIPE)
+        _, said = process.communicate(timeout=DEADLINE)
+    assert (process.returncode, said) == (2, b"sockql: standard output: No space left on device\n")
+
+
+def closed(number: int, *words: str) -> tuple[int, bytes, bytes]:
+    """Run with one of the standard descriptors closed."""
+    shell = f'exec "$@" {number}<&-'
+    done = subprocess.run(
+        ["/bin/sh", "-c", shell, "sh", *COMMAND, *words],
+        env=ENVIRONMENT,
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        timeout=DEADLINE,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_closed_standard_descriptors_harm_nobody() -> None:
+    assert closed(0, "--csv", "select 1") == (0, b"1\n1\n", b"")
+    assert closed(1, "--csv", "select 1") == (2, b"", b"sockql: standard output is closed\n")
+    assert closed(2, "--csv", "select 1") == (0, b"1\n1\n", b"")
+    assert closed(2, "--csv", "selct 1") == (2, b"", b"")
+    assert closed(0)[0] == 2
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130)])
+def test_an_interrupt_is_one_line(number: int, status: int) -> None:
+    process = start(
+        "--csv", ENDLESS, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.send_signal(number)
+    _, said = process.communicate(timeout=DEADLINE)
+    assert (process.returncode, said) == (status, b"sockql: interrupted\n")
+
+
+def test_an_interrupt_stops_a_statement_without_rows() -> None:
+    process = start(
+        "--timing",
+        f"select 1; select count(*) from ({ENDLESS})",
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert process.stderr is not None
+    assert process.stderr.readline().startswith(b"sockql: 1 row in ")
+    process.send_signal(signal.SIGINT)
+    assert process.stderr.read() == b"sockql: interrupted\n"
+    process.stderr.close()
+    assert process.wait(DEADLINE) == 130
+
+
+def test_the_timeout_stops_a_computation() -> None:
+    started = time.monotonic()
+    status, said, why = run("--timeout", "0.2", f"select count(*) from ({ENDLESS})")
+    assert (status, said, why) == (
+        124,
+        "",
+        "sockql: the statement took longer than 0.2 seconds\n",
+    )
+    assert time.monotonic() - started < 10
+
+
+def test_the_timeout_ends_a_system_call_that_blocks() -> None:
+    read, write = os.pipe()  # which nobody reads
+    try:
+        process = start("--timeout", "0.3", "--csv", ENDLESS, stdout=write, stderr=subprocess.PIPE)
+        _, said = process.communicate(timeout=DEADLINE)
+    finally:
+        os.close(read)
+        os.close(write)
+    assert (process.returncode, said) == (
+        124,
+        b"sockql: the statement took longer than 0.3 seconds\n",
+    )
+
+
+def test_a_timeout_of_years_is_no_timeout() -> None:
+    assert run("--timeout", "1e300", "--csv", "select 1 a") == (0, "a\n1\n", "")
+
+
+def test_output_waits_for_a_descriptor_that_does_not_block() -> None:
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    process = start("--tsv", "--no-header", f"{ENDLESS} limit 100000", stdout=write)
+    os.close(write)
+    with open(read, "rb") as file:
+        lines = file.read().split()
+    assert process.wait(DEADLINE) == 0
+    assert lines == [b"%d" % number for number in range(1, 100_001)]
+
+
+# -- output to a file ---------------------------------------------------------------------------
+
+
+def test_a_file_appears_when_it_is_complete(tmp_path: Path) -> None:
+    target = tmp_path / "out.csv"
+    assert run("-o", str(target), "--csv", "select 1 a") == (0, "", "")
+    assert target.read_text() == "a\n1\n"
+    assert os.listdir(tmp_path) == ["out.csv"]
+    umask = os.umask(0)
+    os.umask(umask)
+    assert stat.S_IMODE(target.stat().st_mode) == 0o666 & ~umask
+
+
+def test_a_statement_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    target = tmp_path / "out.csv"
+    target.write_text("old")
+    status, said, _ = run("-o", str(target), "--csv", "select 1 a; select 1 from nowhere")
+    assert (status, said) == (2, "")
+    assert target.read_text() == "old"
+    assert os.listdir(tmp_path) == ["out.csv"]
+
+
+def test_a_file_that_is_replaced_keeps_its_mode_and_its_links(tmp_path: Path) -> None:
+    real = tmp_path / "real"
+    real.mkdir()
+    target = real / "out.csv"
+    target.write_text("old")
+    target.chmod(0o640)
+    link = tmp_path / "link"
+    link.symlink_to(target)
+    assert run("-o", str(link), "--csv", "select 1 a") == (0, "", "")
+    assert link.is_symlink()
+    assert target.read_text() == "a\n1\n"
+    assert stat.S_IMODE(target.stat().st_mode) == 0o640
+    assert os.listdir(real) == ["out.csv"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="EPERM: only root gives files away")
+def test_root_leaves_a_file_with_its_owner(tmp_path: Path) -> None:
+    target = tmp_path / "out.csv"
+    target.write_text("old")
+    os.chown(target, 12345, 54321)
+    assert run("-o", str(target), "--csv", "select 1 a") == (0, "", "")
+    assert (target.stat().st_uid, target.stat().st_gid) == (12345, 54321)
+
+
+def test_a_fifo_and_a_device_are_written_straight(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    process = start("-o", str(fifo), "--csv", "select 1 a")
+    assert fifo.read_text() == "a\n1\n"
+    assert process.wait(DEADLINE) == 0
+    assert stat.S_ISFIFO(fifo.stat().st_mode)
+    assert run("-o", "/dev/null", "select 1") == (0, "", "")
+
+
+@pytest.mark.parametrize("path", ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
+def test_standard_output_by_name_is_appended_to(path: str, tmp_path: Path) -> None:
+    target = tmp_path / "log"
+    target.write_text("before\n")
+    with target.open("ab") as log:
+        process = start("-o", path, "--csv", "select 1 a", stdout=log)
+        assert process.wait(DEADLINE) == 0
+    assert target.read_text() == "before\na\n1\n"
+
+
+def test_a_file_is_left_alone_when_the_command_is_ended(tmp_path: Path) -> None:
+    target = tmp_path / "out.csv"
+    target.write_text("old")
+    process = start(
+        "--timing",
+        "-o",
+        str(target),
+        f"select 1; select count(*) from ({ENDLESS})",
+        stderr=subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    with process.stderr:
+        process.stderr.readline()
+        assert len(os.listdir(tmp_path)) == 2
+        process.terminate()
+        assert process.wait(DEADLINE) == 128 + signal.SIGTERM
+    assert os.listdir(tmp_path) == ["out.csv"]
+    assert target.read_text() == "old"
+
+
+# -- what else it says --------------------------------------------------------------------------
+
+
+def test_the_version_is_one_line() -> None:
+    assert run("--version") == (0, f"sockql {sockql.__version__}\n", "")
+
+
+def test_timing_is_a_line_for_each_statement() -> None:
+    status, said, times = run("--timing", "--csv", "--no-header", "select 1; values (1), (2)")
+    assert (status, said) == (0, "1\n1\n2\n")
+    assert [line.rsplit(" ", 2)[0] for line in times.splitlines()] == [
+        "sockql: 1 row in",
+        "sockql: 2 rows in",
+    ]
+
+
+def test_nothing_is_left_open() -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "error", "-m", "sockql", "--csv", "select 1 a"],
+        env=ENVIRONMENT,
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        timeout=DEADLINE,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"a\n1\n", b"")
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Any:
+    """Run the command here, over an engine whose host is at hand."""
+
+    def main(*words: str, host: Host | None = None, fail: BaseException | None = None) -> Any:
+        def engine(_options: object) -> Engine:
+            if fail is not None:
+                raise fail
+            return Engine(host or Host())
+
+        monkeypatch.setattr(cli, "_engine", engine)
+        status = cli.main(words)
+        said = capfd.readouterr()
+        return status, said.out, said.err
+
+    return main
+
+
+def noticing() -> Host:
+    host = Host()
+    host.notice("fds: 1 of 2 processes not readable")
+    host.notice("sockets: \x1b[31m")
+    return host
+
+
+def test_notices_follow_the_rows_on_standard_error(in_process: Any) -> None:
+    expected = "sockql: fds: 1 of 2 processes not readable\nsockql: sockets: \\x1b[31m\n"
+    assert in_process("--csv", "select 1 a", host=noticing()) == (0, "a\n1\n", expected)
+    assert in_process("--strict", "--csv", "select 1 a", host=noticing()) == (
+        3,
+        "a\n1\n",
+        expected,
+    )
+    assert in_process("--strict", "--csv", "select 1 a") == (0, "a\n1\n", "")
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (DataError("/proc: gone"), 3, "/proc: gone"),
+        (TimeoutExpired("too long"), 124, "too long"),
+        (Interrupted("interrupted"), 130, "interrupted"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (MemoryError(), 3, "out of memory"),
+        (OSError(errno.EMFILE, "Too many open files"), 3, "Too many open files"),
+        (FileNotFoundError(errno.ENOENT, "Gone", "/proc/1"), 3, "/proc/1: Gone"),
+        (ZeroDivisionError("x"), 3, "internal error: ZeroDivisionError: x (--debug shows where)"),
+    ],
+)
+def test_every_error_is_one_line_and_a_status(
+    in_process: Any, error: BaseException, status: int, said: str
+) -> None:
+    assert in_process("select 1", fail=error) == (status, "", f"sockql: {said}\n")
+
+
+def test_a_traceback_is_shown_for_debugging_only(in_process: Any) -> None:
+    status, said, why = in_process("--debug", "select 1", fail=DataError("gone"))
+    assert (status, said) == (3, "")
+    assert why.startswith("Traceback (most recent call last):\n")
+    assert why.endswith("sockql.errors.DataError: gone\nsockql: gone\n")
+
+
+def test_the_procfs_is_the_one_that_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "1").mkdir()
+    status, said, why = run("--proc", str(tmp_path), "--csv", "select 1 a")
+    assert (status, said, why) == (0, "a\n1\n", "")
+    assert run("--proc", str(tmp_path / "1"), "select 1") == (
+        3,
+        "",
+        f"sockql: --proc {tmp_path / '1'}: no processes there; is it a mounted procfs?\n",
+    )
+
+
+# -- tables, schema, plan -----------------------------------------------------------------------
+
+
+def test_tables_are_listed_with_their_first_line() -> None:
+    status, said, _ = run("tables", "--json")
+    assert status == 0
+    assert json.loads(said) == [
+        {"table": table.schema.name, "description": table.schema.doc.split("\n")[0]}
+        for table in tables.load_all()
+    ]
+    assert [line.split()[0] for line in run("tables", "--no-header")[1].splitlines()] == list(
+        tables.NAMES
+    )
+
+
+@pytest.mark.parametrize("names", [[], ["fds"], ["processes", "fds"]])
+def test_the_schema_says_all_of_the_declarations(names: list[str]) -> None:
+    schemas = [tables.load(name).schema for name in names or tables.NAMES]
+    status, said, _ = run("schema", *names, "--json")
+    assert status == 0
+    assert [
+        (s["table"], c["column"], c["type"], c["hidden"], c["nocase"], c["unit"], c["source"])
+        for s in json.loads(said)
+        for c in s["columns"]
+    ] == [
+        (s.name, c.name, c.type, c.hidden, c.nocase, c.unit, c.source)
+        for s in schemas
+        for c in s.columns
+    ]
+    text = run("schema", *names)[1]
+    for schema in schemas:
+        assert f"\nCREATE TABLE {schema.name} (\n" in f"\n{text}"
+        for example in schema.examples:
+            assert f"-- Example: {example}\n" in text
+        for column in schema.columns:
+            assert " ".join(column.doc.split()) in text
+    rows = run("schema", *names, "--tsv", "--no-header")[1].splitlines()
+    assert [row.split("\t")[:2] for row in rows] == [
+        [s.name, c.name] for s in schemas for c in s.columns
+    ]
+
+
+def test_the_schema_without_its_remarks_is_sql() -> None:
+    import apsw
+
+    text = run("schema")[1]
+    connection = apsw.Connection(":memory:")
+    connection.execute(text)
+    found = connection.execute("select name from sqlite_schema where type = 'table'").fetchall()
+    connection.close()
+    assert found == [(name,) for name in tables.NAMES]
+
+
+def test_a_plan_says_what_a_table_was_asked_and_gave() -> None:
+    sql = f"select fd from fds where pid = {os.getpid()}"
+    status, said, _ = run("plan", "--json", sql)
+    plan = json.loads(said)
+    assert status == 0
+    assert plan["sql"] == sql
+    assert plan["rows"] > 0
+    (table,) = plan["tables"]
+    assert table["table"] == "fds"
+    assert set(table["columns"]) >= {"fd"}
+    assert table["conditions"] == [f"pid = {os.getpid()}"]
+    assert table["rows"] >= plan["rows"]
+    status, text, _ = run("plan", sql)
+    assert status == 0
+    assert text.startswith("fds: ")
+    assert f"  conditions  pid = {os.getpid()}\n" in text
+    assert "\nquery plan\n  SCAN fds VIRTUAL TABLE" in text
+
+
+def test_a_plan_comes_as_rows_too() -> None:
+    status, said, _ = run(
+        "plan", "--tsv", "--no-header", f"select fd from fds where pid = {os.getpid()}"
+    )
+    assert (status, said.split("\t")[0]) == (0, "fds")
