@@ -53,11 +53,26 @@ def interpreter_of(sockql: Path) -> str:
     return python
 
 
+def others() -> tuple[int, int]:
+    """The processes that are there without the load, and how many descriptors they have."""
+    processes = descriptors = 0
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            descriptors += len(os.listdir(f"/proc/{pid}/fd"))
+        except OSError:
+            continue
+        processes += 1
+    return processes, descriptors
+
+
 def measure_standard(
     arguments: argparse.Namespace, python: str
 ) -> tuple[str, dict[str, Any], bool]:
     """Measure everything on the standard load: the page, the record, whether all is kept."""
     load = {name: count // arguments.divide for name, count in STANDARD.items()}
+    processes, descriptors = others()
+    if descriptors > load["tcp"] / 10:
+        say(f"warning: others have {descriptors:,} descriptors: this machine is not quiet")
     with running(**load) as ready:
         say(f"up after {ready['seconds']} s: {load_text(ready)}")
         bench = Bench(arguments.sockql, python, ready)
@@ -79,6 +94,7 @@ def measure_standard(
         lsof=lsof_version(),
         netstat=output_of("netstat", "--version"),
         standard=load_text(ready),
+        others=f"{processes:,} other processes with {descriptors:,} descriptors",
         verdicts="\n".join(verdict_rows(verdicts, bench)),
         limits="\n".join(limits := limit_rows(bench, traces)),
         costs="\n".join(cost_rows(bench)),
