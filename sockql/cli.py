@@ -167,7 +167,7 @@ def _check_bindings(names: Iterable[str], sql: str) -> None:
     """Refuse ``-p`` for parameters that the SQL does not have."""
     from sockql.sqltext import tokens
 
-    there = {token[1:] for _, token in tokens(sql) if token[0] in ":@$"}
+    there = {token[1:] for _, token in tokens(sql) if token[0] in ":@$?"}
     for name in names:
         if name not in there:
             has = ", ".join(f":{name}" for name in sorted(there)) or "none"
@@ -200,16 +200,19 @@ def _query(options: Options, sql: str, *, planning: bool) -> int:
     with _open(options) as out, _engine(options) as engine:
         engine.timeout = seconds
         try:
-            if planning:
-                _plan(options, engine, sql, out)
-            else:
-                _results(options, engine, sql, out)
-        finally:
-            for notice in engine.notices:
-                from sockql.terminal import escape
-
-                _say(escape(notice))
+            (_plan if planning else _results)(options, engine, sql, out)
+        except SockqlError:
+            _say_notices(engine)
+            raise
+        _say_notices(engine)
         return 3 if options.strict and engine.notices else 0
+
+
+def _say_notices(engine: Engine) -> None:
+    from sockql.terminal import escape
+
+    for notice in engine.notices:
+        _say(escape(notice))
 
 
 def _results(options: Options, engine: Engine, sql: str, out: Output) -> None:

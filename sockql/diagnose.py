@@ -173,12 +173,12 @@ def _column(name: str, sql: str) -> str | None:
     table = aliases.get(qualifier.lower())
     if qualifier and table is None:
         return _mean(qualifier, aliases)
-    scope = [table] if table else list(dict.fromkeys(aliases.values())) or list(tables.NAMES)
+    scope = [table] if table else list(dict.fromkeys(aliases.values()))
     for column in (column for each in scope for column in _columns(each).values()):
         if column.values and bare.upper() in map(str.upper, column.values):
             return f"a text stands in single quotes: '{bare}'"
     having = [other for other in tables.NAMES if bare.lower() in _columns(other)]
-    if having and aliases:
+    if having:
         return f"the column is in {' and '.join(f'`{other}`' for other in having)}"
     return _mean(bare, [column for each in scope for column in _columns(each)])
 

@@ -78,7 +78,7 @@ def _format(name: str, help: str) -> Option:
 
 
 OPTIONS: Final = (
-    _format("table", "aligned columns, for people (the default)"),
+    _format("table", "aligned columns, for people; NULL is empty (the default)"),
     _format("json", "an array of objects, one line each; numbers are numbers, NULL is null"),
     _format("jsonl", "one object a line"),
     _format("csv", "comma-separated, quoted as in RFC 4180, lines end in a newline"),

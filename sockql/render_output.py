@@ -144,6 +144,8 @@ def open_output(path: str) -> Output:
     """
     import stat
 
+    if not path:
+        raise UsageError("-o: the name of the file is empty")
     inherited = _inherited(path)
     try:
         if inherited is not None:

@@ -93,6 +93,8 @@ def sqlite_error(sql: str) -> QueryError:
             "no such column: name",
             "the column is in `processes`",
         ),
+        ("select sport", "no such column: sport", "the column is in `sockets`"),
+        ("select sprot", "no such column: sprot", None),
         (
             "select pid from sockets",
             "no such column: pid",
