@@ -1,0 +1,359 @@
+"""The sockets of this network namespace: the planned dumps run, and what replaces them.
+
+Source: net/core/sock_diag.c; sock_diag(7).
+"""
+
+from __future__ import annotations
+
+import os
+from errno import ENOENT
+from itertools import chain, groupby
+from operator import itemgetter
+
+from sockql.errors import DataError, KernelRefused
+from sockql.inet_diag import ALL_STATES, FAMILIES, decode, portless
+from sockql.netlink import NETLINK_SOCK_DIAG
+from sockql.socket_plan import (
+    UNIX_SOCKTYPES,
+    dumps,
+    inet_states,
+    kinds,
+    state_words,
+    unix_states,
+    wants_unix,
+)
+from sockql.socket_record import (
+    BOUND_INACTIVE,
+    CLOSE,
+    COOKIE,
+    ESTABLISHED,
+    LISTEN,
+    NEEDS_ATTRIBUTES,
+    NEEDS_PEER_NAMES,
+    SHOW_MASK,
+    SHOW_PEER,
+    SHOW_SHIFT,
+    STATE,
+    UNIX_STATES,
+    Origin,
+)
+from sockql.sockstat import counts, read_net
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Final
+
+    from sockql.host import Host
+    from sockql.request import Request
+    from sockql.socket_plan import Dump
+    from sockql.socket_record import SocketRecord
+
+#: Handlers that many kernels lack, and whose few sockets the text files tell well enough.
+_OFTEN_MISSING: Final = ("raw", "udplite")
+_SOCKTYPES: Final = {"tcp": "stream", "raw": "raw"}
+_ALWAYS_THERE: Final = ("tcp", "udp", "unix")
+
+_cookie = itemgetter(COOKIE)
+_protocol = itemgetter(1)
+
+
+def batches(request: Request, host: Host) -> Iterator[Iterable[SocketRecord]]:
+    """The records that may satisfy ``request``, a batch for each datagram.
+
+    :raises DataError: when neither sock_diag nor the text files can be read.
+    """
+    scan = _Scan(request, host)
+    try:
+        yield from scan.inet()
+        if wants_unix(request):
+            yield from scan.unix()
+    finally:
+        scan.report()
+
+
+class _Scan:
+    """One scan: what its origins share, and what had to be read from text."""
+
+    def __init__(self, request: Request, host: Host) -> None:
+        self.request = request
+        self.host = host
+        self.by_text: list[str] = []
+        self.reason: KernelRefused | None = None
+
+    # -- inet ---------------------------------------------------------------------------------
+
+    def inet(self) -> Iterator[Iterable[SocketRecord]]:
+        """Batches of inet sockets, protocol by protocol."""
+        for protocol, members in groupby(kinds(self.request), key=_protocol):
+            families = tuple([family for family, _, _ in members])
+            if protocol.startswith("icmp"):  # has no handler in any kernel
+                yield from self.text(families, protocol, inet_states(self.request, protocol))
+                continue
+            # A request for a missing handler makes the kernel run modprobe each time.
+            if protocol in _OFTEN_MISSING and counts(self.request, self.host).hashed(protocol) == 0:
+                continue
+            for dump in dumps(self.request, self.host, protocol, families):
+                yield from self.run(dump)
+
+    def run(self, dump: Dump) -> Iterator[Iterable[SocketRecord]]:
+        """The batches of ``dump``, asked for in other ways where the kernel refuses."""
+        if dump.states >> BOUND_INACTIVE & 1 and dump.protocol == "tcp":
+            # They are found by one more pass over everything that has a port: 0.15 µs for each.
+            if counts(self.request, self.host).closed == 0:
+                dump.states &= ~(1 << BOUND_INACTIVE)
+            if not dump.states:
+                return
+        try:
+            yield from self.ask(dump)
+        except _Refused as refused:
+            error = refused.error
+        else:
+            return
+        if dump.bytecode and error.errno != ENOENT:
+            # An old kernel does not know an instruction, or only CAP_NET_ADMIN may use it.
+            yield from self.run(dump.unfiltered())
+        elif len(dump.families) > 1:
+            for single in dump.split():
+                yield from self.run(single)
+        else:
+            if dump.protocol not in _OFTEN_MISSING or error.errno != ENOENT:
+                self.replaced(dump.protocol, error)
+            yield from self.text(dump.families, dump.protocol, dump.states, error)
+
+    def ask(self, dump: Dump) -> Iterator[list[SocketRecord]]:
+        """One dump, its rows unique by cookie.
+
+        The kernel resumes a dump by position: when a socket came into the chain where it stopped,
+        the last ones are sent again with the next batch.  And a socket that was closed or listened
+        when its table was dumped may be connected by then.  Nothing else repeats, so it is enough
+        to remember these and the batch before (90,000 sockets: 5 ms, and no memory).
+
+        :raises _Refused: when the kernel refused before the first row.
+        """
+        host, trace = self.host, self.request.trace
+        request, name = dump.request(), str(dump)
+        socktype = _SOCKTYPES.get(dump.protocol, "dgram")
+        origins = {
+            FAMILIES[family]: self.origin(family, dump.protocol, socktype)
+            for family in dump.families
+        }
+        keep = bool(self.request.needs & NEEDS_ATTRIBUTES)
+        previous: set[int] = set()
+        early: set[int] = set()
+        collecting = True
+        delivered = False
+        trace.note(name)
+        try:
+            for view in host.netlink(NETLINK_SOCK_DIAG, request):
+                host.check()
+                trace.bytes += len(view)
+                batch = list(decode(view, dump.type, origins, name, attributes=keep))
+                cookies = set(map(_cookie, batch))
+                if (
+                    len(cookies) != len(batch)
+                    or not previous.isdisjoint(cookies)
+                    or not early.isdisjoint(cookies)
+                ):
+                    batch = _unique(batch, previous | early)
+                if collecting and batch:
+                    early.update([r[COOKIE] for r in batch if r[STATE] in (CLOSE, LISTEN)])
+                    collecting = batch[-1][STATE] in (CLOSE, LISTEN)
+                previous = cookies
+                if dump.protocol == "raw":
+                    batch = list(map(portless, batch))
+                yield batch
+                delivered = delivered or bool(batch)
+        except KernelRefused as error:
+            if delivered:
+                raise
+            raise _Refused(error) from None
+
+    # -- unix ---------------------------------------------------------------------------------
+
+    def unix(self) -> Iterator[Iterable[SocketRecord]]:
+        """Batches of unix sockets."""
+        from sockql import unix_diag
+
+        request = self.request
+        states = asked = unix_states(request)
+        show = request.needs & SHOW_MASK
+        named = bool(request.needs & NEEDS_PEER_NAMES) and states >> ESTABLISHED & 1
+        if named:
+            # A peer may be in any state; only connected sockets have one.
+            asked = ALL_STATES
+        elif request.needs & NEEDS_PEER_NAMES:
+            show &= ~SHOW_PEER
+        words = [f"sock_diag unix show={show >> SHOW_SHIFT:#04x}"]
+        if asked != ALL_STATES:
+            words.append("states=" + state_words(asked, UNIX_STATES))
+        name = " ".join(words)
+        origins = {
+            number: self.origin("unix", None, socktype)
+            for number, socktype in UNIX_SOCKTYPES.items()
+        }
+        packed = unix_diag.dump_request(states=asked, show=show >> SHOW_SHIFT)
+        request.trace.note(name)
+        try:
+            received = self._unix(lambda view: unix_diag.decode(view, origins, name), packed)
+            if named:
+                yield unix_diag.name_peers(chain.from_iterable(received), states)
+            else:
+                yield from received
+        except _Refused as refused:
+            self.replaced("unix", refused.error)
+            yield from self.unix_text(origins, states, refused.error)
+
+    def _unix(
+        self, decode: Callable[[memoryview], Iterable[SocketRecord]], request: bytes
+    ) -> Iterator[list[SocketRecord]]:
+        """One dump, its rows unique by cookie.
+
+        A socket that is bound moves to another chain, where the dump meets it again; there is no
+        saying how much later.
+
+        :raises _Refused: when the kernel refused before the first row.
+        """
+        seen: set[int] = set()
+        try:
+            for view in self.host.netlink(NETLINK_SOCK_DIAG, request):
+                self.host.check()
+                self.request.trace.bytes += len(view)
+                yield _unique(decode(view), seen)
+        except KernelRefused as error:
+            if seen:
+                raise
+            raise _Refused(error) from None
+
+    # -- text ---------------------------------------------------------------------------------
+
+    def text(
+        self,
+        families: tuple[str, ...],
+        protocol: str,
+        states: int,
+        error: KernelRefused | None = None,
+    ) -> Iterator[Iterable[SocketRecord]]:
+        """Batches from /proc/net; ``error`` says why, None where there is no other source."""
+        from sockql.socket_text import file_name, inet_records, read
+
+        for family in families:
+            name = file_name(family, protocol)
+            try:
+                data = read(self.request, self.host, name)
+            except OSError as failure:
+                # IPv6 or a protocol may be left out of the kernel; without TCP there is no net.
+                if failure.errno == ENOENT and not self._required(name):
+                    continue
+                self._unreadable(name, failure, error)
+                continue
+            socktype = _SOCKTYPES.get(protocol, "dgram")
+            origin = self.origin(family, protocol, socktype, source="procfs")
+            yield inet_records(data, name, origin, states)
+
+    def unix_text(
+        self, origins: dict[int, Origin], states: int, error: KernelRefused
+    ) -> Iterator[Iterable[SocketRecord]]:
+        """Batches from /proc/net/unix."""
+        from sockql.socket_text import read, unix_records
+
+        for origin in origins.values():
+            origin.source = "procfs"
+        try:
+            data = read(self.request, self.host, "unix")
+        except OSError as failure:
+            self._unreadable("unix", failure, error)
+            return
+        yield unix_records(data, origins, states)
+
+    def _required(self, name: str) -> bool:
+        """Whether a kernel must have the file: not those of IPv6 beside those of IPv4."""
+        base = name.removesuffix("6")
+        if base not in _ALWAYS_THERE:
+            return False
+        try:
+            return name == base or not any(read_net(self.host, base))
+        except OSError:
+            return True
+
+    def _unreadable(self, name: str, failure: OSError, error: KernelRefused | None) -> None:
+        reason = f"{self.host.proc_path}/self/net/{name}: {failure.strerror}"
+        if error is not None:
+            raise DataError(f"sockets: {error}, and {reason}")
+        self.host.notice(f"sockets: {reason}")
+
+    # -- what the rows share ------------------------------------------------------------------
+
+    def origin(
+        self, family: str, protocol: str | None, socktype: str, *, source: str = "sock_diag"
+    ) -> Origin:
+        """The origin of a dump of this scan."""
+        from sockql.links import links
+
+        columns = self.request.columns
+        paths = None
+        if "cgroup" in columns:
+            from sockql.cgroups import cgroups
+
+            paths = cgroups(self.request, self.host)
+        return Origin(
+            family,
+            protocol,
+            socktype,
+            source=source,
+            netns=netns(self.request, self.host) if "netns" in columns else None,
+            links=links(self.request, self.host) if "interface" in columns else None,
+            cgroups=paths,
+        )
+
+    def replaced(self, what: str, error: KernelRefused) -> None:
+        """Note that ``what`` is read from text because of ``error``."""
+        self.reason = self.reason or error
+        if what not in self.by_text:
+            self.by_text.append(what)
+
+    def report(self) -> None:
+        """Say what was read from text, in one notice."""
+        if self.reason is None:
+            return
+        text = (
+            f"sockets: {', '.join(self.by_text)} read from /proc/net, without cookies, options, "
+            f"marks, cgroups and memory: sock_diag answers {os.strerror(self.reason.errno)!r}"
+        )
+        if "unix" in self.by_text:
+            text += "; names of unix sockets may be forged or cut"
+        self.host.notice(text)
+
+
+class _Refused(Exception):
+    """The kernel refused a request before it gave a row; another way may be tried."""
+
+    def __init__(self, error: KernelRefused) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+def _unique(batch: Iterable[SocketRecord], seen: set[int]) -> list[SocketRecord]:
+    """``batch`` without the cookies that are in ``seen``, to which the others are added."""
+    unique = []
+    for record in batch:
+        cookie = record[COOKIE]
+        if cookie not in seen:
+            seen.add(cookie)
+            unique.append(record)
+    return unique
+
+
+def netns(request: Request, host: Host) -> int | None:
+    """Inode of the network namespace that is asked, None when it cannot be read."""
+    memo = request.snapshot.memo
+    if "netns" not in memo:
+        try:
+            text = os.readlink("self/ns/net", dir_fd=host.proc)
+        except OSError:
+            text = ""
+        number = text[len("net:[") : -1]
+        known = text.startswith("net:[") and number.isascii() and number.isdigit()
+        memo["netns"] = int(number) if known else None
+    found: int | None = memo["netns"]
+    return found
