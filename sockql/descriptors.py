@@ -58,7 +58,11 @@ def read(request: Request, host: Host) -> Iterator[Descriptor]:
 
     :raises DataError: when the host's procfs has no processes, or fails.
     """
-    if request.impossible:
+    types = request.values("type")
+    if request.impossible or (
+        # A condition on inode, be its value known or not, excludes what is no socket.
+        types is not None and "socket" not in types and request.constrained("inode")
+    ):
         return iter(())
     return _Walk(request, host).processes()
 
@@ -88,7 +92,6 @@ class _Walk:
         self.host = host
         types, inodes, numbers = map(request.values, ("type", "inode", "fd"))
         self.numbers = None if numbers is None else [str(n) for n in sorted(numbers) if n >= 0]
-        # A condition on inode, be its value known or not, excludes what has none.
         self.sockets_only = request.constrained("inode") or types == frozenset(("socket",))
         self.socket_links = None if inodes is None else {f"socket:[{inode}]" for inode in inodes}
         self.typed = types is not None or self.sockets_only

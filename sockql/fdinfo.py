@@ -219,7 +219,7 @@ def locks(data: bytes) -> str | None:
         if len(words) != 9:
             raise ParseError(f"/proc/PID/fdinfo lock: {line[:200]!r}: expected nine words")
         what = "/proc/PID/fdinfo lock"
-        major, minor, inode = (words[6].split(b":") + [b"", b""])[:3]
+        major, minor, inode = [*words[6].split(b":"), b"", b""][:3]
         pid = number(words[5], what)
         found.append(
             {

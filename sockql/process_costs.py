@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from sockql.host import Host
     from sockql.request import Request
 
-#: A process whose stat and status are read, from a listing or asked for by its number.
-_PROCESS: Final = 45.0
-_GIVEN_PROCESS: Final = 60.0
+#: A process of which a file is read, from a listing or asked for by its number.
+_PROCESS: Final = 20.0
+_GIVEN_PROCESS: Final = 30.0
 #: The same for its directory of descriptors.
-_TABLE: Final = 15.0
-_GIVEN_TABLE: Final = 40.0
+_TABLE: Final = 10.0
+_GIVEN_TABLE: Final = 30.0
 #: A descriptor listed and its link read.
 _DESCRIPTOR: Final = 4.3
 #: Descriptors of a process where the kernel does not say how many files are open.
@@ -68,11 +68,10 @@ def fds(request: Request, host: Host) -> tuple[float, float]:
 def _visited(request: Request, host: Host) -> tuple[float, bool]:
     """How many processes are visited, and whether they are asked for by number."""
     total = count(request, host)
-    if request.values("pid") is None and request.bounds("pid") != procfs.ANY:
-        return max(total / 4, 1.0), False
-    if request.constrained("pid"):
+    operators = {term.operator for term in request.constraints if term.column == "pid"}
+    if not operators.isdisjoint(("=", "in")):
         return min(_values(request, "pid"), total), True
-    return total, False
+    return (max(total / 4, 1.0) if operators else total), False
 
 
 def _values(request: Request, column: str) -> float:

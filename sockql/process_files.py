@@ -23,9 +23,8 @@ if TYPE_CHECKING:
     Cell: TypeAlias = Callable[[Any], Value]
     Convert: TypeAlias = Callable[[int], Value]
 
-#: Clock ticks in a second, as procfs counts them (USER_HZ), and the size of a page.
+#: Clock ticks in a second, as procfs counts them (USER_HZ).
 TICKS: Final = os.sysconf("SC_CLK_TCK")
-PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 #: A user id that is not set, in loginuid.
 UNSET: Final = 2**32 - 1
 
@@ -78,9 +77,9 @@ class Process:
 
 
 def line(data: bytes, key: bytes) -> bytes | None:
-    """The value of the line ``key: value``, stripped; None when there is no such line.
+    r"""The value of the line ``key: value``, stripped; None when there is no such line.
 
-    >>> line(b"Umask:\\t0022\\nState:\\tS (sleeping)\\n", b"Umask")
+    >>> line(b"Umask:\t0022\nState:\tS (sleeping)\n", b"Umask")
     b'0022'
     """
     if data.startswith(key + b":"):
@@ -201,20 +200,6 @@ def stat_number(field: int, convert: Convert = _same, unset: int | None = None) 
     return get
 
 
-def memory(field: int, unit: int) -> Cell:
-    """The cell with a field of stat that is NULL for what has no memory: zombies and the kernel."""
-
-    def get(process: Process) -> Value:
-        found = process.stat
-        # vsize is the 23rd field.
-        if found is None or found[1][20:21] in ([], [b"0"]):
-            return None
-        value = number(found[1][field - 3], "/proc/PID/stat")
-        return None if value is None else fitting(value * unit)
-
-    return get
-
-
 def status_text(key: bytes) -> Cell:
     """The cell with a line of status as text."""
 
@@ -259,7 +244,8 @@ def status_list(key: bytes) -> Cell:
         if found is None:
             return None
         what = f"/proc/PID/status {key.decode()}"
-        return "[" + ",".join(str(number(word, what)) for word in found.split()) + "]"
+        numbers = [number(word, what) for word in found.split()]
+        return "[" + ",".join("null" if n is None else str(n) for n in numbers) + "]"
 
     return get
 

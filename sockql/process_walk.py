@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from errno import ENAMETOOLONG
+from functools import lru_cache
 
 from sockql import procfs
 from sockql.fdinfo import NAMESPACES
 from sockql.process_files import Process, boot_time, up_time
 from sockql.procfs import GONE, REFUSED
-from sockql.schema import EQUAL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,20 +74,16 @@ class _Walk:
         # What decides whether a process is a row is read first, the rest of those that are.
         self.filters: list[tuple[Getter, frozenset[Any]]] = []
         deciding = need("stat") if self.verify else 0
-        for column in request.schema.columns:
-            if column.push & EQUAL and column.needs:
-                values = request.values(column.name)
-                if values is not None:
-                    self.filters.append((column.get, values))
-                    deciding |= column.needs
-        needs |= deciding
+        for name in {constraint.column for constraint in request.constraints}:
+            column = request.schema.by_name[name]
+            values = request.values(name)
+            if column.needs and values is not None:
+                self.filters.append((column.get, values))
+                deciding |= column.needs
         self.first = _files(deciding)
         self.rest = _files(needs & ~deciding)
-        files = [name for name, bit in _BITS.items() if needs & bit and name not in _OTHERS[:2]]
-        if len(files) == 1:
-            procfs.note(request, host, self.names, given, files[0])
-        elif files:
-            procfs.note(request, host, self.names, given, "{" + ",".join(sorted(files)) + "}")
+        if self.first or self.rest:
+            procfs.note(request, host, self.names, given, _noted(needs | deciding))
 
     def processes(self) -> Iterator[Process]:
         host = self.host
@@ -190,10 +186,17 @@ class _Walk:
         return size if size or memo["sizes"] else None
 
 
+@lru_cache
 def _files(needs: int) -> tuple[str, ...]:
     return tuple(
         name for name, bit in _BITS.items() if needs & bit and name not in ("btime", "uptime")
     )
+
+
+@lru_cache
+def _noted(needs: int) -> str:
+    files = _files(needs)
+    return files[0] if len(files) == 1 else "{" + ",".join(sorted(files)) + "}"
 
 
 def _look_for_exe(process: Process, directory: int) -> None:

@@ -76,7 +76,7 @@ def read(name: str, directory: int) -> bytes:
 
 
 def readable_text(data: bytes) -> str:
-    """``data`` as text; bytes that are not UTF-8 become ``\\xNN``."""
+    r"""``data`` as text; bytes that are not UTF-8 become ``\xNN``."""
     return data.decode("utf-8", "backslashreplace")
 
 
@@ -115,9 +115,11 @@ def fitting(value: int) -> int | None:
 
 def bracketed(link: str | bytes) -> int | None:
     """The number in a link like ``net:[4026531833]``, None when there is none."""
-    start = link.rfind("[" if isinstance(link, str) else b"[")  # type: ignore[arg-type]
-    digits = link[start + 1 : -1]
-    return int(digits) if start >= 0 and digits.isdigit() and digits.isascii() else None
+    text = link if isinstance(link, str) else link.decode("ascii", "replace")
+    digits = text[text.rfind("[") + 1 : -1]
+    if text[-1:] != "]" or not digits.isdigit() or not digits.isascii() or len(digits) > 19:
+        return None
+    return fitting(int(digits))
 
 
 def unlinked(link: str, name: str, root: str, directory: int) -> bool:

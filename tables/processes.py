@@ -37,7 +37,10 @@ def _path(process: Process) -> str | None:
 def _written(process: Process) -> int | None:
     written = cells.status_number(b"write_bytes", file="io")(process)
     cancelled = cells.status_number(b"cancelled_write_bytes", file="io")(process)
-    return None if written is None or cancelled is None else int(written) - int(cancelled)
+    if not isinstance(written, int) or not isinstance(cancelled, int):
+        return None
+    # Who truncates what others wrote cancels more than it wrote itself.
+    return max(written - cancelled, 0)
 
 
 class Visible:
@@ -77,6 +80,7 @@ class Visible:
         get=_status,
         needs=need("stat"),
         push=EQUAL,
+        values=("R", "S", "D", "T", "t", "I", "Z", "X", "P"),
     )
     cwd = text(
         "Working directory; NULL for zombies and when it may not be read.",
@@ -137,18 +141,21 @@ class Visible:
         get=lambda p: None if p.on_disk is None else int(p.on_disk),
         needs=need("exe"),
     )
+    # Not rss of stat: it may lag behind by some pages for each CPU.
+    # Linux kernel commit 82241a83cd15 ("mm: fix the inaccurate memory statistics issue for
+    # users") made only status and statm exact.
     resident_size = integer(
         "Memory in use that is in RAM; NULL for kernel threads and zombies.",
-        source="/proc/PID/stat rss",
+        source="/proc/PID/status VmRSS",
         unit="bytes",
-        get=cells.memory(24, cells.PAGE),
-        needs=need("stat"),
+        get=cells.status_size(b"VmRSS"),
+        needs=need("status"),
     )
     total_size = integer(
         "Virtual memory; NULL for kernel threads and zombies.",
         source="/proc/PID/stat vsize",
         unit="bytes",
-        get=cells.memory(23, 1),
+        get=cells.stat_number(23, unset=0),
         needs=need("stat"),
     )
     user_time = integer(
