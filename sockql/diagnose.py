@@ -177,10 +177,11 @@ def _column(name: str, sql: str) -> str | None:
     for column in (column for each in scope for column in _columns(each).values()):
         if column.values and bare.upper() in map(str.upper, column.values):
             return f"a text stands in single quotes: '{bare}'"
+    near = [column for each in scope for column in _columns(each)]
     having = [other for other in tables.NAMES if bare.lower() in _columns(other)]
-    if having:
+    if having and _ELSEWHERE.get(bare.lower()) not in near:
         return f"the column is in {' and '.join(f'`{other}`' for other in having)}"
-    return _mean(bare, [column for each in scope for column in _columns(each)])
+    return _mean(bare, near)
 
 
 def _aliases(sql: str) -> dict[str, str]:

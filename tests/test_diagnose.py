@@ -22,6 +22,7 @@ class Sockets(Table[Any]):
     sport = integer("Port.", source="s", get=len)
     dport = integer("Port.", source="s", get=len)
     inode = integer("Inode.", source="s", get=len)
+    socket_uid = integer("User.", source="s", get=len)
     interface = text("Name.", source="s", get=len)
 
 
@@ -38,6 +39,7 @@ class Processes(Table[Any]):
 
     pid = integer("Process.", source="s", get=len)
     name = text("Name.", source="s", get=len)
+    uid = integer("User.", source="s", get=len)
     parent = integer("Parent.", source="s", get=len)
 
 
@@ -86,6 +88,8 @@ def sqlite_error(sql: str) -> QueryError:
             "did you mean `sockets`?",
         ),
         ("select local_port from sockets", "no such column: local_port", "did you mean `sport`?"),
+        ("select uid from sockets", "no such column: uid", "did you mean `socket_uid`?"),
+        ("select uid from fds", "no such column: uid", "the column is in `processes`"),
         ("select ppid from processes", "no such column: ppid", "did you mean `parent`?"),
         ("select xyzzy from sockets", "no such column: xyzzy", None),
         (
