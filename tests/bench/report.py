@@ -144,7 +144,7 @@ def cost_rows(bench: Bench) -> list[str]:
     for subject in bench.subjects.values():
         if subject.samples:
             words = [Path(subject.command[0]).name, *subject.command[1:]]
-            command = " ".join(f"'{word}'" if " " in word else word for word in words)
+            command = " ".join(f'"{word}"' if " " in word else word for word in words)
             rows.append(
                 f"| `{command}` | {milliseconds(subject.wall)} | {milliseconds(subject.cpu)}"
                 f" | {subject.memory / 1e6:.1f} | {subject.rows:,} | {len(subject.samples)} |"

@@ -5,7 +5,8 @@
 The sockql measured must be installed, not a checkout.  All programs run in turn, round after
 round, as whole processes whose output goes to a pipe; the medians, their ratios and the bounds
 are written to docs/benchmarks.md, and everything measured to docs/benchmarks.json.  As root the
-measurement has a network namespace of its own, so that exactly the load is there to be found.
+measurement has network and pid namespaces of its own, so that exactly the load is there to be
+found.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from tests.bench.report import (
     verdict_rows,
 )
 
+UNSHARE = ("--net", "--pid", "--fork", "--kill-child", "--mount-proc")
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -51,6 +53,14 @@ def interpreter_of(sockql: Path) -> str:
     if Path(where).is_relative_to(ROOT):
         raise SystemExit(f"{sockql} runs the checkout; install it with pip install .")
     return python
+
+
+def smaller(load: dict[str, int], times: int) -> dict[str, int]:
+    """The load with as many processes and so many times less of all else, in even numbers."""
+    return {
+        name: count if name == "processes" else count // times // 2 * 2
+        for name, count in load.items()
+    }
 
 
 def others() -> tuple[int, int]:
@@ -69,7 +79,7 @@ def measure_standard(
     arguments: argparse.Namespace, python: str
 ) -> tuple[str, dict[str, Any], bool]:
     """Measure everything on the standard load: the page, the record, whether all is kept."""
-    load = {name: count // arguments.divide for name, count in STANDARD.items()}
+    load = smaller(STANDARD, arguments.divide)
     processes, descriptors = others()
     if descriptors > load["tcp"] / 10:
         say(f"warning: others have {descriptors:,} descriptors: this machine is not quiet")
@@ -110,7 +120,7 @@ def measure_standard(
 
 def measure_large(arguments: argparse.Namespace, python: str) -> tuple[str, dict[str, Any], bool]:
     """Measure the join on the large load: the page, the record, whether all is kept."""
-    load = {name: count // arguments.divide for name, count in LARGE.items()}
+    load = smaller(LARGE, arguments.divide)
     with running(**load) as ready:
         say(f"up after {ready['seconds']} s: {load_text(ready)}")
         bench = Bench(arguments.sockql, python, ready)
@@ -139,10 +149,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     arguments.sockql = str(Path(arguments.sockql).absolute())
     if os.geteuid() == 0 and not arguments.inside:
-        # A network namespace of its own: nobody else's sockets are counted or waded through.
+        # Namespaces of its own: nobody else's sockets and processes are waded through.
         again = 'exec "$0" -m tests.bench.run --inside "$@"'
         words = [sys.executable, *(sys.argv[1:] if argv is None else argv)]
-        os.execvp("unshare", ["unshare", "-n", "sh", "-c", f"ip link set lo up; {again}", *words])
+        os.execvp(
+            "unshare", ["unshare", *UNSHARE, "sh", "-c", f"ip link set lo up; {again}", *words]
+        )
     python = interpreter_of(Path(arguments.sockql))
     page, record, kept = measure_standard(arguments, python)
     result = {"kernel": platform.release(), "standard": record}
