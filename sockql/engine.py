@@ -20,7 +20,8 @@ from sockql.request import Request
 from sockql.scan import Scans
 from sockql.snapshot import Snapshot
 from sockql.sqltext import character_offset, statements
-from sockql.statement import Analysis, Statement, analyse
+from sockql.analysis import Analysis, analyse
+from sockql.statement import Statement
 from sockql.vtab import Module
 
 TYPE_CHECKING = False
@@ -42,16 +43,26 @@ class Result:
     Closed when exhausted; the engine closes it when the next statement is asked for.
     """
 
-    def __init__(self, engine: Engine, sql: str, cursor: apsw.Cursor, columns: tuple[str, ...]):
+    def __init__(
+        self,
+        engine: Engine,
+        statement: Statement,
+        sql: str,
+        cursor: apsw.Cursor,
+        columns: tuple[str, ...],
+    ) -> None:
         self.sql = sql
         self.columns = columns
         self._engine = engine
+        self._statement = statement
         self._cursor = cursor
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
         try:
             yield from self._cursor
-        except apsw.Error as error:
+            if self._statement.analysis.copies:
+                yield from self._statement.copies()
+        except (apsw.Error, UnicodeError) as error:
             raise self._engine.explain_error(error, self.sql) from None
         finally:
             self.close()
@@ -84,6 +95,9 @@ class Engine:
         # Sorting must not spill into files, and what a view says must not run as code.
         self.connection.execute("PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF")
         self.connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
+        # A misspelled name in double quotes is an error, not a text that equals nothing.
+        self.connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, 0)
+        self.connection.config(apsw.SQLITE_DBCONFIG_DQS_DDL, 0)
         self.connection.set_progress_handler(self._progress, _PROGRESS)
         functions.register(self.connection)
         for name in tables.NAMES:
@@ -213,10 +227,10 @@ class Engine:
         except BaseException as error:
             cursor.close(True)
             self.finish(None)
-            if isinstance(error, (apsw.Error, KeyError)):
+            if isinstance(error, (apsw.Error, KeyError, UnicodeError)):
                 raise self.explain_error(error, sql) from None
             raise
-        self._result = Result(self, sql, cursor, _distinct(columns))
+        self._result = Result(self, self.statement, sql, cursor, _distinct(columns))
         return self._result
 
     def _analyse(self, sql: str, params: Mapping[str, Value]) -> Analysis:
@@ -266,6 +280,10 @@ class Engine:
             return QueryError(f"no value for the parameter :{error.args[0]}", sql=sql)
         if isinstance(error, apsw.InterruptError):
             return Interrupted("interrupted")
+        if isinstance(error, UnicodeError):
+            return QueryError("a text in the result is not Unicode; cast it to blob", sql=sql)
+        if isinstance(error, apsw.BindingsError):
+            return QueryError("parameters need a name: write :name, not ?", sql=sql)
         message = str(error)
         offset = getattr(error, "error_offset", -1)
         return QueryError(message, sql=sql, offset=character_offset(sql, offset))

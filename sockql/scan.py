@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import ge, gt, le, lt
+
 import apsw
 
 from sockql.errors import QueryError
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from sockql.host import Host
     from sockql.request import Request
     from sockql.schema import Column, Table
+
+_COMPARISONS: Final = {">": gt, ">=": ge, "<": lt, "<=": le}
+_ASCII_LOWER: Final = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 
 #: The operator that ``inet_in(column, prefix)`` becomes in a plan (xFindFunction).
 INET_IN: Final = apsw.SQLITE_INDEX_CONSTRAINT_FUNCTION
@@ -33,13 +38,18 @@ ROW_COST: Final = 0.5
 
 
 class Term:
-    """One WHERE term that a scan takes over: a column, an operator, and whether it is a set."""
+    """One WHERE term that a scan takes over: a column, an operator, and who checks it.
 
-    __slots__ = ("column", "operator")
+    ``ours`` says that SQLite does not check the term again, so that the engine has to: that
+    costs a third.  It is so where the term can always be decided outside of SQLite.
+    """
 
-    def __init__(self, column: Column, operator: str) -> None:
+    __slots__ = ("column", "operator", "ours")
+
+    def __init__(self, column: Column, operator: str, *, ours: bool = False) -> None:
         self.column = column
         self.operator = operator
+        self.ours = ours
 
     def bind(self, value: Any) -> Constraint | None:
         """The constraint for the right-hand side ``value``.
@@ -70,6 +80,24 @@ class Term:
         if not isinstance(number, int):
             return None
         return Constraint(name, self.operator, number)
+
+    def check(self, value: Any) -> Callable[[Any], bool]:
+        """Whether a record meets the term, for a ``value`` that :meth:`bind` could decide."""
+        column, get = self.column, self.column.get
+        wanted: Any = folded(column, coerce(column, value))
+        if self.operator == "=":
+            if column.nocase and column.values is None:
+                return lambda record: folded(column, get(record)) == wanted
+            return lambda record: get(record) == wanted
+        compare = _COMPARISONS[self.operator]
+        return lambda record: (cell := get(record)) is not None and compare(cell, wanted)
+
+
+def folded(column: Column, value: Any) -> Any:
+    """``value`` as the column's collation compares it: NOCASE folds the letters A to Z."""
+    if column.nocase and isinstance(value, str) and column.values is None:
+        return value.lower() if value.isascii() else value.translate(_ASCII_LOWER)
+    return value
 
 
 class Scan:
@@ -114,7 +142,7 @@ class Scans:
 
     def intern(self, table: Table[Any], terms: Sequence[Term], limit: int) -> Scan:
         """The scan with these terms."""
-        signature = tuple((term.column.position, term.operator) for term in terms)
+        signature = tuple((term.column.position, term.operator, term.ours) for term in terms)
         identity = (table.schema.name, signature, limit)
         scan = self._by_key.get(identity)
         if scan is None:
@@ -132,8 +160,8 @@ def plan(
 ) -> None:
     """Answer xBestIndex: choose the terms, number their values, estimate rows and cost.
 
-    ``request`` makes what :meth:`Table.estimate` takes from a list of constraints.  Nothing is
-    marked as ``omit``: a table may over-deliver, SQLite checks every row again.
+    ``request`` makes what :meth:`Table.estimate` takes from a list of constraints.  A table may
+    over-deliver: what is not marked as ``omit`` SQLite checks again, the rest :class:`Run` does.
     """
     columns = table.schema.columns
     terms: list[Term] = []
@@ -157,9 +185,15 @@ def plan(
         column = columns[position]
         right = info.get_aConstraint_rhs(i)
         term = Term(column, operator)
+        bound = None if right is None else term.bind(right)
+        if operator == "=":
+            # Whatever an integer is compared with, there is no doubt what it equals.
+            term.ours = bound is not None or column.type == INTEGER
+        elif operator in _COMPARISONS:
+            term.ours = bound is not None
         terms.append(term)
         info.set_aConstraintUsage_argvIndex(i, len(terms))
-        bound = None if right is None else term.bind(right)
+        info.set_aConstraintUsage_omit(i, term.ours)
         known.append(bound or Constraint(column.name, operator, UNKNOWN))
         if operator == "=" and right is None and not column.lookup:
             keys.append(column)

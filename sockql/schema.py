@@ -76,7 +76,8 @@ class Column:
 
     ``get`` takes the table's record and returns the cell; it is called only for cells that
     SQLite asks for.  ``push`` (``EQUAL | RANGE | CIDR``) names the conditions that the table
-    understands in its :class:`Request`; it may still over-deliver, SQLite checks every row again.
+    understands in its :class:`Request`; it may still over-deliver, every row is checked again
+    unless ``exact`` promises that the table never does for an ``=`` on this column.
     ``lookup`` says that the source finds the rows of one value without reading the others, so
     that an inner loop may ask for value after value (``pid``: straight to /proc/N); a join on any
     other column is answered from an index that the engine builds once in a statement.  ``index``
@@ -87,6 +88,7 @@ class Column:
 
     __slots__ = (
         "doc",
+        "exact",
         "get",
         "hidden",
         "index",
@@ -112,6 +114,7 @@ class Column:
         *,
         source: str,
         get: Getter,
+        exact: bool = False,
         hidden: bool = False,
         index: bool = False,
         lookup: bool = False,
@@ -125,6 +128,7 @@ class Column:
         self.doc = doc
         self.source = source
         self.get = get
+        self.exact = exact
         self.hidden = hidden
         self.index = index
         self.lookup = lookup

@@ -1,0 +1,136 @@
+"""What SQLite's bytecode and query plan say about a statement before it runs."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Any, Final
+
+    from sockql.scan import Scan, Scans
+
+
+class Analysis:
+    """What EXPLAIN says about a statement.
+
+    ``columns`` has the columns in use by table, exact where SQLite's mask of 64 bits is not.
+    ``scans`` are the scans of virtual tables, one for each cursor, in the order they are opened.
+    ``once`` are the tables of which one cursor makes one pass: their rows can be streamed.
+    ``varying`` has, by scan, the positions of the values that an outer loop gives.
+    ``copies`` are the columns of the result when the statement does nothing but copy the cells of
+    one scan, row by row; else it is empty.
+    """
+
+    __slots__ = ("columns", "copies", "once", "scans", "varying")
+
+    def __init__(self) -> None:
+        self.columns: dict[str, set[str]] = {}
+        self.copies: list[int] = []
+        self.scans: list[Scan] = []
+        self.once: set[str] = set()
+        self.varying: dict[int, set[int]] = {}
+
+
+#: Opcodes that put a constant or a parameter into register P2.
+_LOADS: Final = frozenset({"Blob", "Int64", "Integer", "Real", "String", "String8", "Variable"})
+
+#: Opcodes that begin something to loop over.
+_SOURCES: Final = frozenset({"InitCoroutine", "OpenDup", "OpenEphemeral", "OpenRead", "VOpen"})
+
+#: The opcodes of a statement that copies cells.
+_COPYING: Final = _LOADS | {
+    "Goto",
+    "Halt",
+    "Init",
+    "Null",
+    "ResultRow",
+    "Transaction",
+    "VColumn",
+    "VFilter",
+    "VNext",
+    "VOpen",
+}
+
+
+def analyse(
+    opcodes: Iterable[Sequence[Any]], tree: Callable[[], Iterable[Sequence[Any]]], scans: Scans
+) -> Analysis:
+    """Read the bytecode and the query plan of a statement.
+
+    ``opcodes`` are the rows of EXPLAIN: addr, opcode, p1, p2, p3, p4, …; ``tree`` those of
+    EXPLAIN QUERY PLAN: id, parent, unused, detail; they are only asked for when there is more
+    than one loop.  A virtual table shows up as VFilter with our text in p4 and VColumn with the cursor in
+    p1 and the column in p2.  A value is taken for constant when its register is loaded with a
+    constant once; :class:`Run` notices if that was wrong.
+    Source: https://www.sqlite.org/opcode.html
+    """
+    found = Analysis()
+    cursors: dict[int, Scan] = {}
+    used: list[tuple[int, int]] = []
+    filters: list[tuple[Scan, int]] = []
+    loads: dict[int, int] = {}
+    results: list[tuple[int, int]] = []
+    registers: dict[int, list[int]] = {}
+    copying = True
+    loops = 0
+    for _, opcode, p1, p2, p3, p4, *_ in opcodes:
+        if opcode == "VFilter":
+            scan = scans.find(p4)
+            if scan is not None:
+                cursors[p1] = scan
+                found.scans.append(scan)
+                # r[P3] is idxNum, r[P3+1] the number of values, then the values.
+                filters.append((scan, p3 + 2))
+        elif opcode == "VColumn":
+            used.append((p1, p2))
+            registers.setdefault(p3, []).append(p2)
+        elif opcode in _LOADS:
+            loads[p2] = loads.get(p2, 0) + 1
+        elif opcode == "ResultRow":
+            results.append((p1, p2))
+        copying = copying and opcode in _COPYING
+        loops += opcode in _SOURCES
+    for scan in found.scans:
+        found.columns.setdefault(scan.table.schema.name, set())
+    for cursor, position in used:
+        if cursor in cursors:
+            schema = cursors[cursor].table.schema
+            found.columns[schema.name].add(schema.columns[position].name)
+    for scan, first in filters:
+        columns = found.columns[scan.table.schema.name]
+        columns.update(term.column.name for term in scan.terms if term.ours)
+        varying = found.varying.setdefault(scan.id, set())
+        for i, term in enumerate(scan.terms):
+            if term.operator != "in" and loads.get(first + i) != 1:
+                varying.add(i)
+    names = [scan.table.schema.name for scan in found.scans]
+    if len(names) == 1 and loops == 1:
+        found.once = set(names)
+        if copying and len(results) == 1:
+            first, count = results[0]
+            written = [registers.get(register, []) for register in range(first, first + count)]
+            if all(len(positions) == 1 for positions in written):
+                found.copies = [positions[0] for positions in written]
+    elif names:
+        # In a plan a scan ends in "INDEX idxNum:idxStr", and our idxStr is "table:id".
+        outer = {line.rpartition(" INDEX ")[2] for line in _outermost(tree())}
+        for scan in found.scans:
+            name = scan.table.schema.name
+            if names.count(name) == 1 and f"{scan.id}:{name}:{scan.id}" in outer:
+                found.once.add(name)
+    return found
+
+
+def _outermost(tree: Iterable[Sequence[Any]]) -> list[str]:
+    """The scans of a query plan that run once: first in their loop, in no repeated subquery."""
+    repeated: set[int] = set()
+    looping: set[int] = set()
+    outer: list[str] = []
+    for id, parent, _, detail in tree:
+        if parent in repeated or "CORRELATED" in detail or "RECURSIVE" in detail:
+            repeated.add(id)
+        if detail.startswith(("SCAN", "SEARCH")):
+            if parent not in repeated and parent not in looping:
+                outer.append(detail)
+            looping.add(parent)
+    return outer

@@ -1,0 +1,218 @@
+"""One scan while its statement runs: how it gets its records."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+from sockql.request import UNKNOWN, Constraint, Request, coerce
+from sockql.scan import folded
+from sockql.schema import INTEGER
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any, Final
+
+    from sockql.request import Trace
+    from sockql.scan import Scan
+    from sockql.schema import Column
+    from sockql.statement import Statement
+
+#: Requests with other constants before a scan concludes that they are none.
+_MAX_CONSTANTS: Final = 2
+
+
+class Run:
+    """One scan while its statement runs.
+
+    Its values are of three kinds.  *Constant* ones stay the same in the statement and become
+    conditions of the request.  *Look-ups*, from an outer loop, on a column of which the source
+    finds one value by itself, become conditions too, one request for each value.  *Keys*, from an
+    outer loop, on any other column, are looked up in an index over what one request gave.
+    """
+
+    def __init__(self, statement: Statement, scan: Scan) -> None:
+        self.statement = statement
+        self.scan = scan
+        self.trace = statement.trace(scan)
+        name = scan.table.schema.name
+        self.streams = name in statement.analysis.once
+        varying = set() if self.streams else statement.analysis.varying.get(scan.id, set())
+        self.constants: list[int] = []
+        self.lookups: list[int] = []
+        self.keys: list[int] = []
+        # Terms that neither the source nor an index answers, only the check afterwards.
+        self.rest: list[int] = []
+        for i, term in enumerate(scan.terms):
+            if i not in varying:
+                (self.constants if term.column.push else self.rest).append(i)
+            elif term.operator == "=":
+                (self.lookups if term.column.lookup else self.keys).append(i)
+        self.sets = any(term.operator == "in" for term in scan.terms)
+        self.cache: dict[tuple[Any, ...], list[Any]] = {}
+        self.index: dict[Any, Any] = {}
+        self.indexed: list[Any] | None = None
+
+    @property
+    def how(self) -> str:
+        """How the rows come to SQLite, for people."""
+        terms = self.scan.terms
+        if self.keys:
+            return "collected once, indexed on " + ", ".join(terms[i].column.name for i in self.keys)
+        if self.streams:
+            return "frozen" if self.statement.frozen else "streamed"
+        names = ", ".join(terms[i].column.name for i in self.lookups)
+        return f"looked up by {names}" if names else "collected once"
+
+    def __call__(self, values: tuple[Any, ...]) -> Iterator[Any]:
+        self.trace.scans += 1
+        if self.trace.scans == 1 and self.lookups and self._collected(values) is not None:
+            # All of it is here already: look up in that, and see the same instant.
+            self.keys += self.lookups
+            self.lookups = []
+        if len(self.cache) > _MAX_CONSTANTS and self.constants and not self.lookups:
+            # They do vary.  Ask the source once for everything instead of once for each.
+            self.keys += [i for i in self.constants if self.scan.terms[i].operator == "="]
+            self.constants = []
+            self.cache = {}
+        if self.keys:
+            return self._look_up(values)
+        if self.streams and not self.statement.frozen:
+            request = self._request(values, self.scan.row_limit(values))
+            if request is None:
+                return iter(())
+            stream = iter(self.scan.table.records(request, self.statement.host))
+            if self.statement.tracing:
+                stream = _traced(stream, self.trace)
+            return self._checked(stream, values, fresh=True)
+        return iter(self._collect(values))
+
+    def _checked(
+        self, records: Iterator[Any], values: tuple[Any, ...], *, fresh: bool
+    ) -> Iterator[Any]:
+        """Those of ``records`` that meet the terms which SQLite leaves to us.
+
+        ``fresh`` says that the table made them for these very values.
+        """
+        for i in self.constants + self.lookups + self.rest:
+            term = self.scan.terms[i]
+            if term.ours and not (fresh and term.column.exact and term.operator == "="):
+                records = filter(term.check(values[i]), records)
+        return records
+
+    def _bind(self, positions: list[int], values: tuple[Any, ...]) -> list[Constraint]:
+        bound = [self.scan.terms[i].bind(values[i]) for i in positions]
+        return [constraint for constraint in bound if constraint is not None]
+
+    def _collected(self, values: tuple[Any, ...]) -> list[Any] | None:
+        """Records that an earlier scan of the statement collected, these among them."""
+        name = self.scan.table.schema.name
+        wanted = frozenset(self._bind(self.constants, values))
+        for (table, constraints), records in self.statement.snapshot.lists.items():
+            if table == name and constraints <= wanted:
+                return records
+        return None
+
+    def _request(self, values: tuple[Any, ...], limit: int | None = None) -> Request | None:
+        """The request for the constant and look-up values, None when no row can match."""
+        scan, statement = self.scan, self.statement
+        constraints = self._bind(self.constants + self.lookups, values)
+        for constraint in self._bind(self.rest, values):
+            if constraint.operator == "in" and not constraint.value:
+                return None
+        if not self.trace.constraints:
+            self.trace.constraints = tuple(constraints)
+        for i in self.keys:
+            # The value comes later, but a record whose key is NULL will never be asked for.
+            constraints.append(Constraint(scan.terms[i].column.name, "=", UNKNOWN))
+        schema = scan.table.schema
+        request = Request(
+            schema,
+            statement.snapshot,
+            columns=None if statement.frozen else statement.analysis.columns.get(schema.name),
+            constraints=constraints,
+            limit=limit,
+            trace=self.trace,
+        )
+        return None if request.impossible else request
+
+    def _collect(self, values: tuple[Any, ...]) -> list[Any]:
+        """The records for ``values``, collected once in a statement, whichever scan asks."""
+        known = tuple([values[i] for i in self.constants + self.lookups + self.rest])
+        if self.sets:
+            known = tuple([frozenset(v) if isinstance(v, set) else v for v in known])
+        records = self.cache.get(known)
+        if records is None:
+            records = self.cache[known] = self._collect_anew(values)
+        return records
+
+    def _collect_anew(self, values: tuple[Any, ...]) -> list[Any]:
+        request = self._request(values)
+        if request is None:
+            return []
+        found = None if self.lookups else self._collected(values)
+        if found is not None:
+            return self._list(found, values, fresh=False)
+        started = perf_counter()
+        records = list(self.scan.table.records(request, self.statement.host))
+        self.trace.seconds += perf_counter() - started
+        self.trace.rows += len(records)
+        if not self.lookups:
+            identity = (self.scan.table.schema.name, frozenset(request.constraints))
+            self.statement.snapshot.lists[identity] = records
+        return self._list(records, values, fresh=True)
+
+    def _list(self, records: list[Any], values: tuple[Any, ...], *, fresh: bool) -> list[Any]:
+        unchecked = iter(records)
+        checked = self._checked(unchecked, values, fresh=fresh)
+        return records if checked is unchecked else list(checked)
+
+    def _look_up(self, values: tuple[Any, ...]) -> Iterator[Any]:
+        """The records whose keys equal their ``values``."""
+        records = self._collect(values)
+        terms = self.scan.terms
+        if records is not self.indexed:
+            self.index = _index(records, [terms[i].column for i in self.keys])
+            self.indexed = records
+        key = []
+        for i in self.keys:
+            column, value = terms[i].column, values[i]
+            if type(value) is not int or column.type != INTEGER:
+                value = coerce(column, value)
+                if value is UNKNOWN:
+                    return iter(records)
+                value = folded(column, value)
+            key.append(value)
+        return iter(self.index.get(key[0] if len(key) == 1 else tuple(key), ()))
+
+
+def _index(records: list[Any], columns: list[Column]) -> dict[Any, Any]:
+    """``{key: records}``, without the keys that hold a NULL: they equal nothing."""
+    parts = [
+        [folded(column, column.get(record)) for record in records]
+        if column.nocase and column.values is None
+        else list(map(column.get, records))
+        for column in columns
+    ]
+    keys = parts[0] if len(parts) == 1 else list(zip(*parts))
+    index: dict[Any, Any] = dict(zip(keys, zip(records)))
+    if len(index) != len(records):
+        index = {}
+        for key, record in zip(keys, records):
+            index.setdefault(key, []).append(record)
+    if len(parts) == 1:
+        index.pop(None, None)
+        return index
+    return {key: found for key, found in index.items() if None not in key}
+
+
+def _traced(records: Iterator[Any], trace: Trace) -> Iterator[Any]:
+    """``records``, the time in their source and their number added to ``trace``."""
+    while True:
+        started = perf_counter()
+        record = next(records, None)
+        trace.seconds += perf_counter() - started
+        if record is None:
+            return
+        trace.rows += 1
+        yield record
