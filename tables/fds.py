@@ -132,6 +132,7 @@ class Fds(
         get=itemgetter(PID),
         push=EQUAL | RANGE,
         lookup=True,
+        exact=True,
     )
     fd = integer(
         "Number of the descriptor.",

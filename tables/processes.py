@@ -52,6 +52,7 @@ class Visible:
         get=lambda p: p.pid,
         push=EQUAL | RANGE,
         lookup=True,
+        exact=True,
     )
     name = text(
         "Name the process, or its executable, gave itself: up to 15 bytes of any kind.",

@@ -63,6 +63,7 @@ class Visible:
         source="idiag_family, udiag_family",
         get=lambda r: r[ORIGIN].family,
         push=EQUAL,
+        exact=True,
         values=("inet", "inet6", "unix"),
     )
     protocol = text(
@@ -70,6 +71,7 @@ class Visible:
         source="sdiag_protocol",
         get=lambda r: r[ORIGIN].protocol,
         push=EQUAL,
+        exact=True,
         values=("tcp", "udp", "udplite", "icmp", "icmp6", "raw"),
     )
     socktype = text(
@@ -77,6 +79,7 @@ class Visible:
         source="sdiag_protocol, udiag_type",
         get=lambda r: r[ORIGIN].socktype,
         push=EQUAL,
+        exact=True,
         values=("stream", "dgram", "raw", "seqpacket"),
     )
     state = text(
