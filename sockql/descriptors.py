@@ -130,7 +130,10 @@ class _Walk:
             try:
                 directory = procfs.open_directory(f"{name}/fd", host.proc)
             except OSError as error:
-                self._failed(error, name, "fd")
+                if error.errno in REFUSED:
+                    yield from self._refused(error, name)
+                else:
+                    self._failed(error, name, "fd")
                 continue
             try:
                 if verify:
@@ -179,21 +182,47 @@ class _Walk:
             return
         tasks = procfs.open_directory("../task", directory)
         try:
-            for tid in sorted(map(int, filter(str.isdecimal, os.listdir(tasks)))):
-                try:
-                    table = procfs.open_directory(f"{tid}/fd", tasks)
-                except OSError as error:
-                    self._failed(error, name, f"task/{tid}/fd")
-                    continue
-                try:
-                    numbers = os.listdir(table)
-                    if numbers:
-                        yield from self._table(name, table, tid, self.numbers or numbers)
-                        return
-                finally:
-                    os.close(table)
+            yield from self._threads(name, tasks)
         finally:
             os.close(tasks)
+
+    def _refused(self, error: OSError, name: str) -> Iterator[Descriptor]:
+        """The descriptors of a process whose directory is refused with ``error``, mostly none.
+
+        That of a dead main thread belongs to root, those of the other threads to their user.
+        """
+        try:
+            tasks = procfs.open_directory(f"{name}/task", self.host.proc)
+        except OSError:
+            self._failed(error, name, "fd")
+            return
+        try:
+            _, fields = procfs.parse_stat(procfs.read("../stat", tasks))
+            if fields[procfs.STATE] != b"Z" or procfs.has_nothing(fields):
+                self.refusals.add(name, error, self.host, fields=fields)
+            elif procfs.is_row(int(name), fields, self.request):
+                yield from self._threads(name, tasks)
+        except OSError as gone:
+            self._failed(gone, name, "task")
+        finally:
+            os.close(tasks)
+
+    def _threads(self, name: str, tasks: int) -> Iterator[Descriptor]:
+        """The descriptors of the first thread in the directory ``tasks`` that has some."""
+        for tid in sorted(map(int, filter(str.isdecimal, os.listdir(tasks)))):
+            try:
+                table = procfs.open_directory(f"{tid}/fd", tasks)
+            except OSError as error:
+                if tid != int(name):
+                    self._failed(error, name, f"task/{tid}/fd")
+                continue
+            try:
+                numbers = os.listdir(table)
+                if numbers:
+                    yield from self._table(name, table, tid, self.numbers or numbers)
+                    return
+            finally:
+                os.close(table)
 
     def _table(
         self, name: str, directory: int, tid: int | None, numbers: list[str]

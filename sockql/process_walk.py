@@ -158,7 +158,8 @@ class _Walk:
                 if error.errno in GONE:
                     missing = True
                 elif error.errno in REFUSED:
-                    self.refusals.add(name, error, self.host, file)
+                    fields = process.stat[1] if process.stat is not None else None
+                    self.refusals.add(name, error, self.host, file, fields)
                 elif error.errno != ENAMETOOLONG:
                     raise procfs.failed(error, self.host, f"{name}/{file}") from None
         if missing:

@@ -234,12 +234,13 @@ class Refusals:
     one notice.
     """
 
-    __slots__ = ("errno", "files", "refused", "said", "seen", "table", "unexamined")
+    __slots__ = ("_counts", "errno", "files", "refused", "said", "seen", "table", "unexamined")
 
     def __init__(self, table: str) -> None:
         self.table = table
         self.seen: set[str] = set()
         self.refused: set[str] = set()
+        self._counts: dict[str, bool] = {}
         self.files: set[str] = set()
         self.errno = EACCES
         self.said: list[str] = []
@@ -253,20 +254,25 @@ class Refusals:
         refusals.seen.update(names)
         return refusals
 
-    def add(self, pid: str, error: OSError, host: Host, file: str = "") -> None:
+    def add(
+        self,
+        pid: str,
+        error: OSError,
+        host: Host,
+        file: str = "",
+        fields: list[bytes] | None = None,
+    ) -> None:
         """Count ``pid``, whose ``file`` was refused with ``error``.
 
-        Kernel threads and zombies have nothing that could be read and are not counted.
+        Kernel threads and zombies have nothing that could be read and are not counted; ``fields``
+        are those of stat, if they are at hand.
         """
-        if pid not in self.refused:
-            try:
-                _, fields = parse_stat(read(f"{pid}/stat", host.proc))
-                if has_nothing(fields) or not is_leader(fields):
-                    return
-            except OSError as gone:
-                if gone.errno in GONE:
-                    return
-            self.refused.add(pid)
+        counts = self._counts.get(pid)
+        if counts is None:
+            counts = self._counts[pid] = _has_something(pid, host, fields)
+        if not counts:
+            return
+        self.refused.add(pid)
         self.errno = error.errno or EACCES
         if file:
             self.files.add(file)
@@ -292,6 +298,16 @@ class Refusals:
             )
         for text in self.said:
             host.notice(text)
+
+
+def _has_something(pid: str, host: Host, fields: list[bytes] | None) -> bool:
+    """Whether something of the process was kept from us; a thread is not a process."""
+    try:
+        if fields is None:
+            _, fields = parse_stat(read(f"{pid}/stat", host.proc))
+    except OSError as error:
+        return error.errno not in GONE
+    return is_leader(fields) and not has_nothing(fields)
 
 
 def has_nothing(fields: list[bytes]) -> bool:

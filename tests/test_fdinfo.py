@@ -283,6 +283,14 @@ def test_locks_are_objects_of_their_parts() -> None:
     assert fdinfo.info(PLAIN + b"lock:\t1: FLOCK  ADVISORY  READ 1 08:01:2 0 EOF\n") is None
 
 
+@pytest.mark.parametrize(
+    "line", [b"lock:\t1: POSIX\n", b"lock:\t1: POSIX  ADVISORY  WRITE x 08:01:1234 10 EOF\n"]
+)
+def test_a_strange_lock_is_quoted(line: bytes) -> None:
+    with pytest.raises(ParseError, match="/proc/PID/fdinfo lock: b'"):
+        fdinfo.locks(PLAIN + line)
+
+
 @given(FDINFO)
 def test_any_fdinfo_is_understood_or_refused_as_a_parse_error(data: bytes) -> None:
     for parse in (fdinfo.head, fdinfo.locks):
