@@ -146,6 +146,7 @@ class Details:
         source="/proc/PID/stat session",
         get=cells.stat_number(6, unset=0),
         push=EQUAL,
+        exact=True,
         index=True,
     )
     tty = _stat_text(
@@ -163,6 +164,7 @@ class Details:
         source="/proc/PID/stat flags",
         get=cells.stat_number(9, lambda flags: int(bool(flags & KERNEL_THREAD))),
         push=EQUAL,
+        exact=True,
     )
     minflt = _stat_integer(
         "Page faults that needed no reading.",

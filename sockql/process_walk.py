@@ -122,7 +122,7 @@ class _Walk:
             if error.errno not in REFUSED:
                 raise procfs.failed(error, self.host, name) from None
             self.refusals.add(name, error, self.host)
-            return process
+            return None if self.filters else process
         try:
             if not self._load(process, name, directory, self.first):
                 return None

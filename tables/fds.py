@@ -139,6 +139,7 @@ class Fds(
         source="/proc/PID/fd",
         get=lambda r: int(r[FD]),
         push=EQUAL,
+        exact=True,
     )
     type = text(
         "Kind of the open file: socket, pipe, fifo, file, dir, chr, blk, link, sockfile (the "
@@ -165,6 +166,7 @@ class Fds(
         needs=NEED_LINK,
         index=True,
         push=EQUAL,
+        exact=True,
     )
     mode = text(
         "Whether it is open for reading (r), writing (w) or both (rw); NULL for neither (O_PATH).",

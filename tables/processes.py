@@ -60,6 +60,7 @@ class Visible:
         get=_name,
         needs=need("stat"),
         push=EQUAL,
+        exact=True,
     )
     path = text(
         "Path of the executable; NULL for kernel threads and zombies, and when it may not be read.",
@@ -81,6 +82,7 @@ class Visible:
         get=_status,
         needs=need("stat"),
         push=EQUAL,
+        exact=True,
         values=("R", "S", "D", "T", "t", "I", "Z", "X", "P"),
     )
     cwd = text(
@@ -101,6 +103,7 @@ class Visible:
         get=cells.status_number(b"Uid"),
         needs=need("status"),
         push=EQUAL,
+        exact=True,
     )
     gid = integer(
         "Real group id.",
@@ -108,6 +111,7 @@ class Visible:
         get=cells.status_number(b"Gid"),
         needs=need("status"),
         push=EQUAL,
+        exact=True,
     )
     euid = integer(
         "Effective user id.",
@@ -115,6 +119,7 @@ class Visible:
         get=cells.status_number(b"Uid", 1),
         needs=need("status"),
         push=EQUAL,
+        exact=True,
     )
     egid = integer(
         "Effective group id.",
@@ -122,6 +127,7 @@ class Visible:
         get=cells.status_number(b"Gid", 1),
         needs=need("status"),
         push=EQUAL,
+        exact=True,
     )
     suid = integer(
         "Saved set-user-id.",
@@ -202,6 +208,7 @@ class Visible:
         get=cells.stat_number(4, unset=0),
         needs=need("stat"),
         push=EQUAL,
+        exact=True,
         index=True,
     )
     pgroup = integer(
@@ -210,6 +217,7 @@ class Visible:
         get=cells.stat_number(5, unset=0),
         needs=need("stat"),
         push=EQUAL,
+        exact=True,
         index=True,
     )
     threads = integer(
