@@ -292,8 +292,9 @@ class Refusals:
             )
         if self.unexamined:
             reasons = ", ".join(sorted(set(self.unexamined.values())))
+            files = "1 file" if len(self.unexamined) == 1 else f"{len(self.unexamined)} files"
             self.said.append(
-                f"{self.table}: {len(self.unexamined)} files could not be examined ({reasons}); "
+                f"{self.table}: {files} could not be examined ({reasons}); "
                 "what stat(2) tells of them is NULL"
             )
         for text in self.said:

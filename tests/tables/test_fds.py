@@ -316,7 +316,7 @@ def test_a_file_system_that_does_not_answer_is_told_in_a_notice(tmp_path: Path) 
         (1, None, "/nowhere/at/all", None)
     ]
     assert host.notices == [
-        "fds: 1 files could not be examined (ENOENT); what stat(2) tells of them is NULL"
+        "fds: 1 file could not be examined (ENOENT); what stat(2) tells of them is NULL"
     ]
     host.close()
 
