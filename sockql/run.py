@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from itertools import chain, islice, repeat
 from time import perf_counter
 
 from sockql.request import UNKNOWN, Constraint, Request, coerce
@@ -10,7 +12,7 @@ from sockql.schema import INTEGER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from typing import Any, Final
 
     from sockql.request import Trace
@@ -84,8 +86,27 @@ class Run:
             stream = iter(self.scan.table.records(request, self.statement.host))
             if self.statement.tracing:
                 stream = _traced(stream, self.trace)
-            return self._checked(stream, values, fresh=True)
-        return iter(self._collect(values))
+            return self._grouped(self._checked(stream, values, fresh=True))
+        return self._grouped(iter(self._collect(values)))
+
+    def _grouped(self, records: Iterator[Any]) -> Iterator[Any]:
+        """``records`` as GROUP BY wants them, without sorting and without keeping them all.
+
+        Of a group, whose records look all alike to the statement, one is kept and counted.
+        """
+        groups = self.scan.groups
+        if not groups:
+            return records
+        counts: Counter[Any] = Counter()
+        found: dict[Any, Any] = {}
+        while batch := list(islice(records, 4096)):
+            keys = keys_of(batch, groups)
+            counts.update(keys)
+            found.update(zip(keys, batch))
+        ordered = sorted(found, key=_rank)
+        if self.scan.once:
+            return map(found.__getitem__, ordered)
+        return chain.from_iterable(repeat(found[key], counts[key]) for key in ordered)
 
     def _checked(
         self, records: Iterator[Any], values: tuple[Any, ...], *, fresh: bool
@@ -186,21 +207,35 @@ class Run:
         return iter(self.index.get(key[0] if len(key) == 1 else tuple(key), ()))
 
 
-def _index(records: list[Any], columns: list[Column]) -> dict[Any, Any]:
-    """``{key: records}``, without the keys that hold a NULL: they equal nothing."""
+def keys_of(records: list[Any], columns: Sequence[Column]) -> list[Any]:
+    """For each record the cell of the column, or a tuple of cells when there are several."""
     parts = [
         [folded(column, column.get(record)) for record in records]
         if column.nocase and column.values is None
         else list(map(column.get, records))
         for column in columns
     ]
-    keys = parts[0] if len(parts) == 1 else list(zip(*parts))
+    return parts[0] if len(parts) == 1 else list(zip(*parts))
+
+
+def _rank(key: Any) -> Any:
+    """A sort key that orders cells as SQLite does: NULL, numbers, texts, blobs."""
+    if isinstance(key, tuple):
+        return tuple(map(_rank, key))
+    if key is None:
+        return 0, 0
+    return (1 if isinstance(key, (int, float)) else 2 if isinstance(key, str) else 3), key
+
+
+def _index(records: list[Any], columns: Sequence[Column]) -> dict[Any, Any]:
+    """``{key: records}``, without the keys that hold a NULL: they equal nothing."""
+    keys = keys_of(records, columns)
     index: dict[Any, Any] = dict(zip(keys, zip(records)))
     if len(index) != len(records):
         index = {}
         for key, record in zip(keys, records):
             index.setdefault(key, []).append(record)
-    if len(parts) == 1:
+    if len(columns) == 1:
         index.pop(None, None)
         return index
     return {key: found for key, found in index.items() if None not in key}

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 _COMPARISONS: Final = {">": gt, ">=": ge, "<": lt, "<=": le}
 _ASCII_LOWER: Final = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 
+# What sqlite3_vtab_distinct() says, and the bit of colUsed that is shared.
+_GROUP_BY: Final = 1
+_DISTINCT: Final = 2
+_LAST_BIT: Final = 63
+
 #: The operator that ``inet_in(column, prefix)`` becomes in a plan (xFindFunction).
 INET_IN: Final = apsw.SQLITE_INDEX_CONSTRAINT_FUNCTION
 
@@ -103,16 +108,28 @@ def folded(column: Column, value: Any) -> Any:
 class Scan:
     """A planned scan: the terms it takes over, in the order of their values in xFilter.
 
-    ``limit`` is the number of values for LIMIT and OFFSET, which only come alone.
+    ``limit`` is the number of values for LIMIT and OFFSET, which only come alone.  ``groups`` are
+    the columns of GROUP BY or DISTINCT when no other column is in use, so that rows of a group
+    are all alike; ``once`` says that one of each group is enough.
     """
 
-    __slots__ = ("id", "limit", "table", "terms")
+    __slots__ = ("groups", "id", "limit", "once", "table", "terms")
 
-    def __init__(self, id: int, table: Table[Any], terms: Sequence[Term], limit: int) -> None:
+    def __init__(
+        self,
+        id: int,
+        table: Table[Any],
+        terms: Sequence[Term],
+        limit: int,
+        groups: Sequence[Column],
+        once: bool,
+    ) -> None:
         self.id = id
         self.table = table
         self.terms = tuple(terms)
         self.limit = limit
+        self.groups = tuple(groups)
+        self.once = once
 
     def row_limit(self, values: Sequence[Any]) -> int | None:
         """LIMIT plus OFFSET, None where the query has none or SQLite needs all rows."""
@@ -140,13 +157,20 @@ class Scans:
         scan = self._by_id[int(id)]
         return scan if scan.table.schema.name == table else None
 
-    def intern(self, table: Table[Any], terms: Sequence[Term], limit: int) -> Scan:
-        """The scan with these terms."""
+    def intern(
+        self,
+        table: Table[Any],
+        terms: Sequence[Term],
+        limit: int = 0,
+        groups: Sequence[Column] = (),
+        once: bool = False,
+    ) -> Scan:
+        """The scan that is made of these."""
         signature = tuple((term.column.position, term.operator, term.ours) for term in terms)
-        identity = (table.schema.name, signature, limit)
+        identity = (table.schema.name, signature, limit, tuple(groups), once)
         scan = self._by_key.get(identity)
         if scan is None:
-            scan = Scan(len(self._by_id), table, terms, limit)
+            scan = Scan(len(self._by_id), table, terms, limit, groups, once)
             self._by_key[identity] = scan
             self._by_id.append(scan)
         return scan
@@ -208,11 +232,29 @@ def plan(
         # Mostly a join, answered from an index; a parameter gets the same benefit of the doubt.
         cost = LOOKUP_COST
         rows = min(rows, 1.0) if column.index else max(rows / 16, 1.0)
-    scan = scans.intern(table, terms, limit)
+    groups = _groups(table, info)
+    if groups:
+        info.orderByConsumed = True
+    scan = scans.intern(table, terms, limit, groups, bool(groups) and info.distinct == _DISTINCT)
     info.estimatedRows = max(int(rows), 1)
     info.estimatedCost = max(cost + rows * ROW_COST, 1.0)
     info.idxNum = scan.id
     info.idxStr = f"{table.schema.name}:{scan.id}"
+
+
+def _groups(table: Table[Any], info: apsw.IndexInfo) -> list[Column]:
+    """The columns by which rows are grouped, if they are all that the statement looks at.
+
+    SQLite then wants rows of a group one after the other, in whatever order.
+    Source: https://www.sqlite.org/c3ref/vtab_distinct.html
+    """
+    if not info.nOrderBy or info.distinct not in (_GROUP_BY, _DISTINCT):
+        return []
+    positions = [info.get_aOrderBy_iColumn(i) for i in range(info.nOrderBy)]
+    # The last bit of the mask of used columns stands for more than one.
+    if min(positions) < 0 or not info.colUsed <= set(positions) or max(positions) >= _LAST_BIT:
+        return []
+    return [table.schema.columns[position] for position in positions]
 
 
 def _operator(column: Column, operation: int, info: apsw.IndexInfo, i: int) -> str | None:

@@ -132,7 +132,14 @@ def queries(draw: st.DrawFn) -> str:
     if shape == 0:
         return f"select a.n, a.k, a.word, a.secret from T a where {where}"
     if shape == 1:
-        return f"select count(*), a.word from T a where {where} group by a.word"
+        by = ", ".join(f"a.{c}" for c in draw(st.lists(COLUMNS, min_size=1, max_size=3)))
+        how = draw(st.sampled_from(["select count(*), {by} from T a where {w} group by {by}",
+            "select distinct {by} from T a where {w}", "select {by} from T a where {w} order by {by}",
+            "select sum(a.n), {by} from T a where {w} group by {by}",
+            "select distinct {by} from T a where {w} order by {by} desc",
+            "select count(distinct a.word), {by} from T a where {w} group by {by}",
+            "select {by} from T a where {w} group by {by} having count(*) > 1"]))  # fmt: skip
+        return how.format(by=by, w=where)
     if shape == 2:
         left = draw(st.sampled_from(["", "left ", "full "]))
         on = f"a.{draw(COLUMNS)} = b.{draw(COLUMNS)}"
