@@ -31,16 +31,13 @@ _HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence num
 _ATTRIBUTE = struct.Struct("=HH")  # nlattr: length, type
 
 # Of every process …
-_FILES = (
-    *("cgroup", "cmdline", "comm", "io", "limits", "loginuid", "oom_score", "oom_score_adj"),
-    *("sessionid", "stat", "statm", "status"),
-)
+_FILES = ("cmdline", "comm", "stat", "statm", "status")
 _LINKS = ("cwd", "exe", "root")
 _FOLDERS = ("fd", "fdinfo", "ns")
 # … and of the network namespace.
 _NET = (
-    *("icmp", "icmp6", "if_inet6", "netlink", "packet", "raw", "raw6", "sockstat", "sockstat6"),
-    *("tcp", "tcp6", "udp", "udp6", "udplite", "udplite6", "unix"),
+    *("icmp", "icmp6", "raw", "raw6", "sockstat", "sockstat6", "tcp", "tcp6"),
+    *("udp", "udp6", "udplite", "udplite6", "unix"),
 )
 
 

@@ -12,6 +12,7 @@ import fcntl
 import json
 import os
 import platform
+import re
 import shutil
 import signal
 import socket
@@ -25,13 +26,34 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from sockql.engine import Engine
+from sockql.tables.sockets import TABLE as SOCKETS
 from tests.machines import RECORDED, Recorder, copy_proc, store
 
 ROOT = Path(__file__).parent.parent
 
 INET, INET6, UNIX = socket.AF_INET, socket.AF_INET6, socket.AF_UNIX
 STREAM, DGRAM, SEQPACKET = socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_SEQPACKET
-SO_COOKIE = 57
+# Of include/uapi/asm-generic/socket.h, include/uapi/linux/in.h.
+SO_COOKIE, SO_MEMINFO = 57, 55
+#: Options of inet sockets that sock_diag reports, too: column → level, option.
+OPTIONS = {
+    "tos": (socket.IPPROTO_IP, socket.IP_TOS),
+    "recverr": (socket.IPPROTO_IP, 11),
+    "freebind": (socket.IPPROTO_IP, 15),
+    "mc_loop": (socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP),
+    "transparent": (socket.IPPROTO_IP, 19),
+    "mc_all": (socket.IPPROTO_IP, 49),
+    "bind_address_no_port": (socket.IPPROTO_IP, 24),
+    "recverr_rfc4884": (socket.IPPROTO_IP, 26),
+    "mark": (socket.SOL_SOCKET, socket.SO_MARK),
+    "class_id": (socket.SOL_SOCKET, socket.SO_PRIORITY),
+}
+OPTIONS6 = {
+    "v6only": (socket.IPPROTO_IPV6, socket.IPV6_V6ONLY),
+    "tclass": (socket.IPPROTO_IPV6, socket.IPV6_TCLASS),
+}
+
+Facts = dict[str, Any]
 
 
 class Cast(dict[str, socket.socket]):
@@ -45,23 +67,44 @@ class Cast(dict[str, socket.socket]):
         self[name] = sock = self[listener].accept()[0]
         return sock
 
-    def facts(self) -> dict[str, dict[str, int]]:
-        """What the sockets themselves know: inode and cookie."""
-        return {name: fact(sock) for name, sock in self.items()}
 
+def fact(sock: socket.socket) -> Facts:
+    """What a socket knows of itself, asked for by other ways than sock_diag."""
 
-def fact(sock: socket.socket) -> dict[str, int]:
+    def option(level: int, name: int) -> int:
+        return sock.getsockopt(level, name)
+
     (cookie,) = struct.unpack("=Q", sock.getsockopt(socket.SOL_SOCKET, SO_COOKIE, 8))
-    return {"inode": os.fstat(sock.fileno()).st_ino, "cookie": cookie}
+    memory = sock.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, 64)
+    facts: Facts = {
+        "fd": sock.fileno(),
+        "inode": os.fstat(sock.fileno()).st_ino,
+        "cookie": cookie,
+        "memory": struct.unpack(f"={len(memory) // 4}I", memory),
+    }
+    options = {} if sock.family == UNIX else dict(OPTIONS)
+    if sock.family == INET6:
+        options.update(OPTIONS6)
+    facts.update((name, option(*place)) for name, place in options.items())
+    if sock.family != UNIX and sock.type == STREAM:
+        name = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16)
+        facts["congestion"] = name.partition(b"\0")[0].decode()
+    if sock.family == UNIX and isinstance(name := sock.getsockname(), str) and name:
+        status = os.stat(os.fsencode(name))
+        facts["file"] = {
+            "inode": status.st_ino,
+            "device": f"{os.major(status.st_dev)}:{os.minor(status.st_dev)}",
+        }
+    return facts
 
 
 class Story(NamedTuple):
     """``begin`` opens sockets; ``end``, once they are recorded, looks at what was hidden."""
 
     doc: str
-    begin: Callable[[Cast], dict[str, dict[str, int]]]
-    end: Callable[[Cast], dict[str, dict[str, int]]]
-    queries: tuple[str, ...]
+    begin: Callable[[Cast], dict[str, Facts]]
+    end: Callable[[Cast], dict[str, Facts]]
+    queries: list[str]
 
 
 def _until(condition: Callable[[], bool]) -> None:
@@ -78,7 +121,7 @@ def _state(sock: socket.socket) -> int:
 # -- mixed --------------------------------------------------------------------------------------
 
 
-def begin_mixed(cast: Cast) -> dict[str, dict[str, int]]:
+def begin_mixed(cast: Cast) -> dict[str, Facts]:
     """Sockets of every family and protocol that sockql had first."""
     # TCP over IPv4: a listener, a connection with 5 bytes unread, one that waits for accept(2).
     web = cast.open("web", INET, STREAM)
@@ -91,6 +134,8 @@ def begin_mixed(cast: Cast) -> dict[str, dict[str, int]]:
     cast.open("pending", INET, STREAM).bind(("127.0.0.1", 40002))
     cast["pending"].connect(("127.0.0.1", 8080))
     cast["client"].send(b"12345")
+    cast["client"].setsockopt(socket.IPPROTO_IP, socket.IP_TOS, 0x10)
+    cast["client"].setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     # TIME_WAIT: the side that closes first.
     gone = {"closer": fact(cast["closer"])}
     server = cast.pop("closer's server")
@@ -115,6 +160,9 @@ def begin_mixed(cast: Cast) -> dict[str, dict[str, int]]:
     marked = cast.open("marked", INET, STREAM)
     marked.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, 0x2A)
     marked.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo")
+    marked.setsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY, 5)
+    for name in ("freebind", "transparent", "bind_address_no_port"):
+        marked.setsockopt(*OPTIONS[name], 1)
     marked.bind(("0.0.0.0", 8082))
     marked.listen(1)
     # Bound and nothing else.
@@ -124,9 +172,15 @@ def begin_mixed(cast: Cast) -> dict[str, dict[str, int]]:
     asker = cast.open("asker", INET, DGRAM)
     asker.bind(("127.0.0.1", 40006))
     asker.connect(("127.0.0.1", 5353))
+    asker.send(b"x" * 100)
+    for name in ("recverr", "recverr_rfc4884"):
+        asker.setsockopt(*OPTIONS[name], 1)
+    for name in ("mc_loop", "mc_all"):
+        asker.setsockopt(*OPTIONS[name], 0)
     os.seteuid(1000)
     cast.open("user's", INET6, DGRAM).bind(("::1", 5354))
     os.seteuid(0)
+    cast["user's"].setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, 0x20)
     cast.open("lite", INET, DGRAM, 136).bind(("127.0.0.1", 5355))
     # Unix sockets; names are what they were when bound.
     app = cast.open("app", UNIX, STREAM)
@@ -146,27 +200,30 @@ def begin_mixed(cast: Cast) -> dict[str, dict[str, int]]:
     return gone
 
 
-def end_mixed(cast: Cast) -> dict[str, dict[str, int]]:
-    server = cast["web"].accept()[0]
-    return {"pending's server": {"cookie": fact(server)["cookie"]}}
+def end_mixed(cast: Cast) -> dict[str, Facts]:
+    with cast["web"].accept()[0] as server:
+        return {"pending's server": fact(server)}
 
 
-_VISIBLE = (
-    "netns, family, protocol, socktype, state, src, sport, dst, dport, recv_queue, send_queue, "
-    "inode, socket_uid, interface"
-)
+#: Every column, hidden ones included.
+_ALL = ", ".join(SOCKETS.schema.by_name)
 
 STORIES = {
     "mixed": Story(
         "TCP over both families (listening, waiting for accept, established, v4-mapped, "
-        "TIME_WAIT, marked and bound to a device), UDP, UDP-Lite, and unix sockets with every "
-        "kind of name.",
+        "TIME_WAIT, marked and bound to a device, bound only), UDP, UDP-Lite, and unix sockets "
+        "with every kind of name.",
         begin_mixed,
         end_mixed,
-        (
+        [
             "select * from sockets",
-            f"select cookie, {_VISIBLE} from sockets",
-        ),
+            f"select {_ALL} from sockets",
+            # CROSS JOIN: whichever table a plan reads first, its request is recorded.
+            "select cookie, pid, fd from sockets cross join fds using(inode)",
+            "select cookie, pid, fd from fds cross join sockets using(inode)",
+            "select pid, sport from sockets cross join fds using(inode) where state='LISTEN'",
+            "select pid, sport from fds cross join sockets using(inode) where state='LISTEN'",
+        ],
     ),
 }
 
@@ -179,7 +236,7 @@ def tell(story: Story, ready: int, go_on: int) -> NoReturn:
     try:
         cast = Cast()
         facts = story.begin(cast)
-        facts.update(cast.facts())
+        facts.update((name, fact(sock)) for name, sock in cast.items())
         os.write(ready, b"x")
         os.read(go_on, 1)
         facts.update(story.end(cast))
@@ -225,17 +282,39 @@ def record(name: str, folder: Path) -> None:
                 interpreter: "/usr/bin/python3",
                 sys.executable: "/usr/bin/python3",
                 scratch: "/srv/story",
+                str(folder): "/srv/recorded",
             },
         )
-        os.close(go_on)
+        os.write(go_on, b"x")
         with open(ready, "rb") as rest:
             facts: dict[str, Any] = {"sockets": json.load(rest)}
         os.waitpid(pid, 0)
+    _own_counters(folder / "proc" / "net" / "sockstat", facts["sockets"])
     facts["pid"] = pid
+    facts["cgroup_id"] = cgroup_id()
     facts["netns"] = os.stat("/proc/self/ns/net").st_ino
     facts["byteorder"] = sys.byteorder
     (folder / "facts.json").write_text(json.dumps(facts, indent=1) + "\n")
     (folder / "about.toml").write_text(_about(name, story))
+
+
+def _own_counters(sockstat: Path, sockets: Facts) -> None:
+    """Replace what the kernel counts over all namespaces: sockets and memory of TCP."""
+    own = sum("congestion" in facts for facts in sockets.values())
+    text = re.sub(r"alloc \d+ mem \d+", f"alloc {own} mem 0", sockstat.read_text())
+    sockstat.write_text(text)
+
+
+def cgroup_id() -> int | None:
+    """The inode of this process's directory in the cgroup2 file system; None without one."""
+    with open("/proc/self/mountinfo") as file:
+        mounts = [line.split() for line in file]
+    with open("/proc/self/cgroup") as file:
+        paths = [line[3:-1] for line in file if line.startswith("0::")]
+    for mount in mounts:
+        if mount[mount.index("-") + 1] == "cgroup2" and paths:
+            return os.stat(mount[4] + paths[0]).st_ino
+    return None
 
 
 def _about(name: str, story: Story) -> str:
