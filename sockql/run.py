@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import chain, islice, repeat
+from operator import itemgetter
 from time import perf_counter
 
 from sockql.request import UNKNOWN, Constraint, Request, coerce
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 #: Requests with other constants before a scan concludes that they are none.
 _MAX_CONSTANTS: Final = 2
+
+
+#: Getters, by position, for the records of a grouped scan: the cells themselves, by position.
+CELLS: Final = tuple(itemgetter(position) for position in range(64))
 
 
 class Run:
@@ -92,7 +97,8 @@ class Run:
     def _grouped(self, records: Iterator[Any]) -> Iterator[Any]:
         """``records`` as GROUP BY wants them, without sorting and without keeping them all.
 
-        Of a group, whose records look all alike to the statement, one is kept and counted.
+        All records of a group look alike to the statement, so they become one, whose cells are
+        computed once, as often as there are records; see :data:`CELLS`.
         """
         groups = self.scan.groups
         if not groups:
@@ -103,10 +109,12 @@ class Run:
             keys = keys_of(batch, groups)
             counts.update(keys)
             found.update(zip(keys, batch))
-        ordered = sorted(found, key=_rank)
-        if self.scan.once:
-            return map(found.__getitem__, ordered)
-        return chain.from_iterable(repeat(found[key], counts[key]) for key in ordered)
+        columns = [*groups, *(term.column for term in self.scan.terms)]
+        rows = [
+            ({column.position: column.get(found[key]) for column in columns}, counts[key])
+            for key in sorted(found, key=_rank)
+        ]
+        return chain.from_iterable(repeat(row, 1 if self.scan.once else n) for row, n in rows)
 
     def _checked(
         self, records: Iterator[Any], values: tuple[Any, ...], *, fresh: bool

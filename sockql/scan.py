@@ -232,7 +232,7 @@ def plan(
         # Mostly a join, answered from an index; a parameter gets the same benefit of the doubt.
         cost = LOOKUP_COST
         rows = min(rows, 1.0) if column.index else max(rows / 16, 1.0)
-    groups = _groups(table, info)
+    groups = _groups(table, info, terms)
     if groups:
         info.orderByConsumed = True
     scan = scans.intern(table, terms, limit, groups, bool(groups) and info.distinct == _DISTINCT)
@@ -242,17 +242,24 @@ def plan(
     info.idxStr = f"{table.schema.name}:{scan.id}"
 
 
-def _groups(table: Table[Any], info: apsw.IndexInfo) -> list[Column]:
-    """The columns by which rows are grouped, if they are all that the statement looks at.
+def _groups(table: Table[Any], info: apsw.IndexInfo, terms: Sequence[Term]) -> list[Column]:
+    """The columns by which rows are grouped, if no other that varies is in use.
 
-    SQLite then wants rows of a group one after the other, in whatever order.
+    SQLite then wants rows of a group one after the other, in whatever order.  A column that has
+    to equal something does not vary, unless by the case of its letters.
     Source: https://www.sqlite.org/c3ref/vtab_distinct.html
     """
     if not info.nOrderBy or info.distinct not in (_GROUP_BY, _DISTINCT):
         return []
     positions = [info.get_aOrderBy_iColumn(i) for i in range(info.nOrderBy)]
     # The last bit of the mask of used columns stands for more than one.
-    if min(positions) < 0 or not info.colUsed <= set(positions) or max(positions) >= _LAST_BIT:
+    fixed = {
+        term.column.position
+        for term in terms
+        if term.operator == "=" and term.ours and not (term.column.nocase and not term.column.values)
+    }
+    used = info.colUsed | set(positions)
+    if min(positions) < 0 or max(used) >= _LAST_BIT or not used <= fixed | set(positions):
         return []
     return [table.schema.columns[position] for position in positions]
 

@@ -7,8 +7,9 @@ everything that is decided once in a scan is decided in :mod:`sockql.scan` and
 
 from __future__ import annotations
 
-from sockql import scan
 from sockql.functions import inet_in
+from sockql.run import CELLS
+from sockql.scan import INET_IN, plan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class VirtualTable:
 
     def BestIndexObject(self, info: apsw.IndexInfo) -> bool:  # noqa: N802
         """Choose the conditions to take over; called several times for a statement."""
-        scan.plan(self.table, info, self.engine.scans, self.engine.estimating(self.table))
+        plan(self.table, info, self.engine.scans, self.engine.estimating(self.table))
         return True
 
     def FindFunction(  # noqa: N802
@@ -61,7 +62,7 @@ class VirtualTable:
     ) -> tuple[int, Callable[..., Value]] | None:
         """Take ``inet_in(column, prefix)`` as a condition that may be pushed down."""
         if name == "inet_in" and arguments == 2:
-            return scan.INET_IN, inet_in
+            return INET_IN, inet_in
         return None
 
     def Open(self) -> Cursor:  # noqa: N802
@@ -87,7 +88,10 @@ class Cursor:
         self.row = 0
 
     def Filter(self, number: int, _name: str, values: tuple[Any, ...]) -> None:  # noqa: N802
-        self.iterator = self.engine.statement.scan(self.engine.scans[number], values)
+        scan = self.engine.scans[number]
+        if scan.groups:
+            self.getters = CELLS
+        self.iterator = self.engine.statement.scan(scan, values)
         self.record = next(self.iterator, None)
 
     def Next(self) -> None:  # noqa: N802
