@@ -116,6 +116,15 @@ def tcp_listeners() -> None:
     marked.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, 0x2A)
     marked.bind(("127.0.0.1", 8008))
     marked.listen(5)
+    optioned = keep(INET, STREAM)
+    ip_recverr, ip_freebind, ip_transparent, ip_bind_address_no_port = 11, 15, 19, 24
+    for option in (ip_recverr, ip_freebind, ip_transparent, ip_bind_address_no_port):
+        optioned.setsockopt(socket.IPPROTO_IP, option, 1)
+    optioned.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, 0x10)
+    optioned.setsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY, 5)
+    optioned.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"reno")
+    optioned.bind(("192.0.2.1", 8013))  # an address of somebody else
+    optioned.listen(5)
     waiting = listener(INET, "127.0.0.1", 8009, backlog=3)
     for _ in range(2):
         connect(waiting)
@@ -123,7 +132,8 @@ def tcp_listeners() -> None:
 
 def tcp_connections() -> None:
     pair(INET, "127.0.0.1")
-    pair(INET6, "::1")
+    client, _ = pair(INET6, "::1")
+    client.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, 0x20)
     dual = listener(INET6, "::")
     connect(dual, "127.0.0.1")
     accept(dual)
