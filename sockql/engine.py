@@ -13,14 +13,15 @@ from time import perf_counter, time
 import apsw
 
 from sockql import functions, tables
+from sockql.analysis import Analysis, analyse
 from sockql.authorizer import authorize
 from sockql.errors import Interrupted, QueryError, SockqlError, TimeoutExpired
 from sockql.report import Plan
 from sockql.request import Request
 from sockql.scan import Scans
+from sockql.schema import View
 from sockql.snapshot import Snapshot
-from sockql.sqltext import character_offset, statements
-from sockql.analysis import Analysis, analyse
+from sockql.sqltext import character_offset, statements, tokens
 from sockql.statement import Statement
 from sockql.vtab import Module
 
@@ -100,11 +101,13 @@ class Engine:
         self.connection.config(apsw.SQLITE_DBCONFIG_DQS_DDL, 0)
         self.connection.set_progress_handler(self._progress, _PROGRESS)
         functions.register(self.connection)
+        #: Views that statements have not named yet; they are made when one does.
+        self._views = set(tables.NAMES)
         for name in tables.NAMES:
             self.add(name, partial(tables.load, name))
         self.connection.authorizer = authorize
 
-    def add(self, name: str, load: Callable[[], Table[Any]]) -> None:
+    def add(self, name: str, load: Callable[[], Any]) -> None:
         """Make a table known as ``name``; ``load`` is called when a statement first names it."""
         # apsw's protocol asks for methods that only writable tables need.
         module: Any = Module(self, load)
@@ -132,9 +135,7 @@ class Engine:
             yield result
             result.close()
 
-    def query(
-        self, sql: str, params: Mapping[str, Value] | None = None
-    ) -> list[tuple[Any, ...]]:
+    def query(self, sql: str, params: Mapping[str, Value] | None = None) -> list[tuple[Any, ...]]:
         """Run all statements; the rows of the last."""
         rows: list[tuple[Any, ...]] = []
         for result in self.execute(sql, params):
@@ -154,7 +155,9 @@ class Engine:
         result = self._run(found[0], params, tracing=True)
         statement = self.statement
         rows = sum(1 for _ in result)
-        return Plan(found[0], statement, rows, perf_counter() - started, self._tree(found[0], params))
+        return Plan(
+            found[0], statement, rows, perf_counter() - started, self._tree(found[0], params)
+        )
 
     def freeze(self) -> float:
         """Collect every table whole, and answer from that until :meth:`thaw`.
@@ -219,10 +222,9 @@ class Engine:
         self._gc = gc.isenabled()
         gc.disable()
         try:
+            self._make_views(sql)
             analysis = self._analyse(sql, params)
-            self.statement = Statement(
-                self.host, analysis, tracing=tracing, frozen=self._frozen
-            )
+            self.statement = Statement(self.host, analysis, tracing=tracing, frozen=self._frozen)
             cursor.execute(sql, params, prepare_flags=0)
         except BaseException as error:
             cursor.close(True)
@@ -232,6 +234,23 @@ class Engine:
             raise
         self._result = Result(self, self.statement, sql, cursor, _distinct(columns))
         return self._result
+
+    def _make_views(self, sql: str) -> None:
+        """Make the views that ``sql`` names, and those that they name themselves."""
+        for _, token in tokens(sql):
+            name = token.strip('"`[]').lower()
+            if name not in self._views:
+                continue
+            self._views.discard(name)
+            view = tables.load(name)
+            if isinstance(view, View):
+                self._make_views(view.sql)
+                self.connection.authorizer = None
+                try:
+                    # In temp, where a view may name temporary tables and be named without more.
+                    self.connection.execute(f'CREATE TEMP VIEW "{name}" AS {view.sql}')
+                finally:
+                    self.connection.authorizer = authorize
 
     def _analyse(self, sql: str, params: Mapping[str, Value]) -> Analysis:
         def explain(mode: int) -> Iterator[Any]:

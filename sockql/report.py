@@ -56,4 +56,6 @@ class Plan:
         self.rows = rows
         self.seconds = seconds
         self.tree = tree
-        self.tables = [TablePlan(statement, scan) for scan in dict.fromkeys(statement.analysis.scans)]
+        self.tables = [
+            TablePlan(statement, scan) for scan in dict.fromkeys(statement.analysis.scans)
+        ]

@@ -65,7 +65,9 @@ class Run:
         """How the rows come to SQLite, for people."""
         terms = self.scan.terms
         if self.keys:
-            return "collected once, indexed on " + ", ".join(terms[i].column.name for i in self.keys)
+            return "collected once, indexed on " + ", ".join(
+                terms[i].column.name for i in self.keys
+            )
         if self.streams:
             return "frozen" if self.statement.frozen else "streamed"
         names = ", ".join(terms[i].column.name for i in self.lookups)
@@ -84,7 +86,8 @@ class Run:
             self.cache = {}
         if self.keys:
             return self._look_up(values)
-        if self.streams and not self.statement.frozen:
+        # A second pass was not foreseen (a coroutine in an inner loop): the next ones share it.
+        if self.streams and self.trace.scans == 1 and not self.statement.frozen:
             request = self._request(values, self.scan.row_limit(values))
             if request is None:
                 return iter(())

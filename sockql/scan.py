@@ -256,7 +256,9 @@ def _groups(table: Table[Any], info: apsw.IndexInfo, terms: Sequence[Term]) -> l
     fixed = {
         term.column.position
         for term in terms
-        if term.operator == "=" and term.ours and not (term.column.nocase and not term.column.values)
+        if term.operator == "="
+        and term.ours
+        and not (term.column.nocase and not term.column.values)
     }
     used = info.colUsed | set(positions)
     if min(positions) < 0 or max(used) >= _LAST_BIT or not used <= fixed | set(positions):

@@ -40,7 +40,7 @@ else:
     class _Records:
         """At run time ``Table[Record]`` is ``Table``; importing ``typing`` is not worth it."""
 
-        def __class_getitem__(cls, record):
+        def __class_getitem__(cls, record: object) -> type:
             return cls
 
 
@@ -69,6 +69,11 @@ UNITS: Final = frozenset(
         "segments",
     }
 )
+
+
+def _no_record(_record: Any) -> Value:
+    """The getter of a view's column, which SQLite computes."""
+    raise TypeError("a view has no records")
 
 
 class Column:
@@ -113,7 +118,7 @@ class Column:
         doc: str,
         *,
         source: str,
-        get: Getter,
+        get: Getter = _no_record,
         exact: bool = False,
         hidden: bool = False,
         index: bool = False,
@@ -176,18 +181,15 @@ class Schema:
         return f'CREATE TABLE "{self.name}"({body})'
 
 
-class Table(_Records[Record]):
-    """A virtual table: columns as class attributes and a generator of records.
+class Declared:
+    """What tables and views have in common: columns as class attributes.
 
-    Subclasses name their record type, declare columns, and implement :meth:`records`; they hold
-    no state, one instance serves every statement.
+    The name in SQL is that of the class in snake case: ``ProcessFiles`` is ``process_files``.
     """
 
     schema: ClassVar[Schema]
 
-    def __init_subclass__(
-        cls, *, name: str | None = None, examples: Sequence[str] = (), **kwargs: Any
-    ) -> None:
+    def __init_subclass__(cls, *, examples: Sequence[str] = (), **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         columns: list[Column] = []
         for base in reversed(cls.__mro__):
@@ -196,8 +198,28 @@ class Table(_Records[Record]):
                     column.name = attribute
                     column.position = len(columns)
                     columns.append(column)
+        name = "".join("_" + c.lower() if c.isupper() else c for c in cls.__name__).lstrip("_")
         doc = (cls.__doc__ or "").strip()
-        cls.schema = Schema(name or cls.__name__.lower(), doc, tuple(columns), tuple(examples))
+        cls.schema = Schema(name, doc, tuple(columns), tuple(examples))
+
+
+class View(Declared):
+    """A SELECT under a name; its columns are declared for what they mean, not how to get them.
+
+    They are declared in the order of the SELECT, without ``get``, and none of them is hidden.
+    Conditions reach the tables below as if they stood in the SELECT.
+    """
+
+    #: The SELECT.
+    sql: ClassVar[str]
+
+
+class Table(_Records[Record], Declared):
+    """A virtual table: columns as class attributes and a generator of records.
+
+    Subclasses name their record type, declare columns, and implement :meth:`records`; they hold
+    no state, one instance serves every statement.
+    """
 
     def records(self, request: Request, host: Host) -> Iterable[Record]:
         """Yield one record for each row that may satisfy ``request``.

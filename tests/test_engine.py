@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import threading
 import time
@@ -174,9 +175,7 @@ def test_a_virtual_table_answers_as_an_ordinary_one(query: str, lazy: bool) -> N
         "word",
     ],
 )
-def test_rows_that_are_only_copied_are_those_that_sqlite_gives(
-    engine: Engine, select: str
-) -> None:
+def test_rows_that_are_only_copied_are_those_that_sqlite_gives(engine: Engine, select: str) -> None:
     with_twin(engine)
     for query in f"select {select} from T".split("; "):
         expected = engine.query(query.replace("from T", "from twin"))
@@ -299,7 +298,7 @@ def test_a_result_left_unread_does_not_block_the_next(engine: Engine, things: Th
         ("select é, nope from things", "no such column: é", 7),
         ("select 'é', nope from things", "no such column: nope", 12),
         ("selec 1", 'near "selec": syntax error', 0),
-        ("select 'abc", "unrecognized token: \"'abc\"", 7),
+        ("select 'abc", 'unrecognized token: "\'abc"', 7),
         ("select * from thing", "no such table: thing", None),
         ("select :missing", "no value for the parameter :missing", None),
         ("select ?", "parameters need a name: write :name, not ?", None),
@@ -308,7 +307,11 @@ def test_a_result_left_unread_does_not_block_the_next(engine: Engine, things: Th
             'no such column: "nope" - should this be a string literal in single-quotes?',
             7,
         ),
-        ("select cast(x'ff' as text)", "a text in the result is not Unicode; cast it to blob", None),
+        (
+            "select cast(x'ff' as text)",
+            "a text in the result is not Unicode; cast it to blob",
+            None,
+        ),
     ],
 )
 def test_an_error_says_where(engine: Engine, sql: str, message: str, offset: int | None) -> None:
@@ -323,7 +326,7 @@ ENDLESS = "with recursive c(x) as (select 1 union all select x + 1 from c) selec
 def test_a_timeout_ends_a_query_without_end(engine: Engine) -> None:
     engine.timeout = 0.05
     started = time.monotonic()
-    with pytest.raises(TimeoutExpired, match="longer than 0.05 seconds"):
+    with pytest.raises(TimeoutExpired, match=r"longer than 0\.05 seconds"):
         engine.query(ENDLESS)
     assert time.monotonic() - started < 1
     engine.timeout = None
@@ -369,10 +372,8 @@ def test_an_error_in_a_table_passes_through_unchanged(engine: Engine) -> None:
 
 def test_the_garbage_collector_is_put_back(engine: Engine) -> None:
     for query in ("select n from things", "select nope"):
-        try:
+        with contextlib.suppress(QueryError):
             engine.query(query)
-        except QueryError:
-            pass
         assert gc.isenabled()
 
 

@@ -36,7 +36,11 @@ def test_any_text_is_cut_without_loss(sql: str) -> None:
     assert all(statement in sql for statement in statements(sql))
 
 
-@given(st.lists(st.sampled_from(["select 1", "select ';'", "select \"x;\" /* c; */", "values(2)"]), min_size=1))
+@given(
+    st.lists(
+        st.sampled_from(["select 1", "select ';'", 'select "x;" /* c; */', "values(2)"]), min_size=1
+    )
+)
 def test_statements_agree_with_sqlite(parts: list[str]) -> None:
     ran: list[str] = []
     connection = apsw.Connection(":memory:")
