@@ -75,7 +75,7 @@ class Cgroups(dict[int, "str | None"]):
         point, root = self._mount
         found = []
         for path in paths:
-            if not path.startswith(root):
+            if path != root and not path.startswith(root.rstrip("/") + "/"):
                 return None
             try:
                 place = self._below(point) + "/" + path[len(root) :].strip("/")

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from _socket import AF_INET, AF_INET6, IPPROTO_TCP, IPPROTO_UDP, ntohs
 from functools import lru_cache
+from itertools import repeat
+from operator import add
 from struct import Struct
 
 from sockql.errors import ParseError
@@ -18,7 +20,7 @@ from sockql.socket_record import SPORT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Any, Final
 
     from sockql.socket_record import Origin, SocketRecord
@@ -64,6 +66,8 @@ _REST_OF_ID: Final = bytes(44)
 # rqueue, wqueue, uid and inode of struct inet_diag_msg.  The ports stay in network order.
 _MESSAGE: Final = "=16xxBBBHH16s16sIqIIIII"
 _SIZE: Final = HEADER.size + 72
+# nlmsg_len, nlmsg_type, idiag_family
+_HEAD: Final = Struct("=IH10xB")
 _FAMILY: Final = HEADER.size  # idiag_family
 
 
@@ -115,39 +119,37 @@ def decode(
     length = _same_length(view, type)
     if length:
         families = view[_FAMILY::length].tobytes()
-        heads: dict[int, tuple[Origin]] = {}
-        for family in set(families):
-            heads[family] = (_origin(origins, family, view),)
         rows = _layout(length - _SIZE, attributes).iter_unpack(view)
-        if len(heads) == 1:
-            return map(heads[families[0]].__add__, rows)
-        return map(_join, map(heads.__getitem__, families), rows)
+        heads = {family: (origin,) for family, origin in origins.items()}
+        first = families[0]
+        if first in heads and families.count(first) == len(families):
+            return map(add, repeat(heads[first]), rows)
+        if heads.keys() >= set(families):
+            return map(add, map(heads.__getitem__, families), rows)
     return _decode_each(view, type, origins, request, attributes)
-
-
-def _join(head: tuple[Origin], row: tuple[Any, ...]) -> SocketRecord:
-    return head + row
 
 
 def _decode_each(
     view: memoryview, type: int, origins: Mapping[int, Origin], request: str, attributes: bool
-) -> Iterator[SocketRecord]:
-    for start, end in answers(view, type, request):
-        if end - start < _SIZE:
-            raise ParseError(
-                f"{request}: message at offset {start} is {end - start} bytes long, expected "
-                f"{_SIZE} or more: {view[start:end].hex(' ')}"
-            )
-        origin = _origin(origins, view[start + _FAMILY], view[start:])
-        yield (origin, *_layout(end - start - _SIZE, attributes).unpack_from(view, start))
-
-
-def _origin(origins: Mapping[int, Origin], family: int, view: memoryview) -> Origin:
-    origin = origins.get(family)
-    if origin is None:
-        quoted = view[:_SIZE].hex(" ")
-        raise ParseError(f"inet_diag: family {family} was not asked for: {quoted}")
-    return origin
+) -> list[SocketRecord]:
+    records: list[SocketRecord] = []
+    heads = {family: (origin,) for family, origin in origins.items()}
+    layouts: dict[int, Any] = {}
+    offset, total = 0, len(view)
+    while total - offset >= _SIZE:
+        length, found, family = _HEAD.unpack_from(view, offset)
+        if found != type or not _SIZE <= length <= total - offset or family not in heads:
+            break
+        unpack = layouts.get(length)
+        if unpack is None:
+            unpack = layouts[length] = _layout(length - _SIZE, attributes).unpack_from
+        records.append(heads[family] + unpack(view, offset))
+        offset += (length + 3) & ~3
+    # What is left is the end of the answer, or no socket.
+    for start, end in answers(view, type, request, offset):
+        quoted = view[start:end][:_SIZE].hex(" ")
+        raise ParseError(f"{request}: message at offset {start}: expected an inet socket: {quoted}")
+    return records
 
 
 def _same_length(view: memoryview, type: int) -> int:
@@ -161,11 +163,9 @@ def _same_length(view: memoryview, type: int) -> int:
         return 0
     words = view.cast("I")
     step = length // 4
-    count = total // length
-    for word in (0, 1):  # nlmsg_len; nlmsg_type with nlmsg_flags
-        if words[word::step].tolist() != [words[word]] * count:
-            return 0
-    return length
+    # Each nlmsg_len, and each nlmsg_type with nlmsg_flags, is compared with the next one.
+    same = words[:-step:step] == words[step::step]
+    return length if same and words[1:-step:step] == words[step + 1 :: step] else 0
 
 
 @lru_cache(maxsize=256)

@@ -67,12 +67,12 @@ def attribute(type: int, payload: bytes) -> bytes:
     return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(payload), type) + payload + padding
 
 
-def messages(view: Bytes) -> Iterator[tuple[int, int, int]]:
-    """``(nlmsg_type, start, end)`` for each message of a datagram, header included.
+def messages(view: Bytes, start: int = 0) -> Iterator[tuple[int, int, int]]:
+    """``(nlmsg_type, start, end)`` for each message of a datagram from ``start`` on.
 
     :raises ParseError: at a message shorter than its header or longer than the datagram.
     """
-    offset, total = 0, len(view)
+    offset, total = start, len(view)
     while offset < total:
         if total - offset < HEADER.size:
             raise _broken("netlink message", view, offset, "shorter than its header")
@@ -83,7 +83,7 @@ def messages(view: Bytes) -> Iterator[tuple[int, int, int]]:
         offset += (length + 3) & ~3
 
 
-def answers(view: Bytes, expected: int, request: str) -> Iterator[tuple[int, int]]:
+def answers(view: Bytes, expected: int, request: str, start: int = 0) -> Iterator[tuple[int, int]]:
     """``(start, end)`` for each message of type ``expected``, up to the end of the answer.
 
     ``request`` names what was asked for the error.
@@ -91,16 +91,16 @@ def answers(view: Bytes, expected: int, request: str) -> Iterator[tuple[int, int
     :raises KernelRefused: when the answer is an errno, in NLMSG_ERROR **or** in NLMSG_DONE.
     :raises ParseError: when the datagram is not laid out as netlink(7) says.
     """
-    for type, start, end in messages(view):
+    for type, offset, end in messages(view, start):
         if type == expected:
-            yield start, end
+            yield offset, end
         elif type in (NLMSG_ERROR, NLMSG_DONE):
-            errno = _errno(view, type, start, end)
+            errno = _errno(view, type, offset, end)
             if errno < 0:
                 raise KernelRefused(-errno, request)
             return
         elif type != NLMSG_NOOP:
-            raise _broken("netlink message", view, start, f"type {type}, expected {expected}")
+            raise _broken("netlink message", view, offset, f"type {type}, expected {expected}")
 
 
 def _errno(view: Bytes, type: int, start: int, end: int) -> int:

@@ -197,7 +197,7 @@ class _Scan:
         try:
             received = self._unix(lambda view: unix_diag.decode(view, origins, name), packed)
             if named:
-                yield unix_diag.name_peers(chain.from_iterable(received), states)
+                yield unix_diag.name_peers(list(chain.from_iterable(received)), states)
             else:
                 yield from received
         except _Refused as refused:

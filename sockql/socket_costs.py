@@ -94,9 +94,11 @@ def _share(request: Request) -> float:
         if not request.constrained(column):
             continue
         values = request.values(column)
-        if column in ("sport", "dport") and values is None:
+        if column in ("sport", "dport"):
             ranges = port_ranges(request, column)
-            if ranges:
+            if ranges == []:
+                return 0.0
+            if ranges and values is None:
                 share *= max((ranges[-1][1] - ranges[0][0]) / 65535, 0.01)
                 continue
         share *= min(of_one * (1 if values is None else len(values)), 1.0)

@@ -15,7 +15,7 @@ from sockql.socket_record import DST, INODE, SRC, STATE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from typing import Final
 
     from sockql.socket_record import Origin, SocketRecord
@@ -85,14 +85,13 @@ def decode(view: memoryview, origins: Mapping[int, Origin], request: str) -> Ite
         )
 
 
-def name_peers(records: Iterable[SocketRecord], states: int) -> Iterator[SocketRecord]:
+def name_peers(records: list[SocketRecord], states: int) -> Iterator[SocketRecord]:
     """The records in one of ``states``, the peers' inodes in DST replaced by the peers' names.
 
     ``records`` has to be the whole dump: a peer may be in another state or come later.
     """
-    everything = list(records)
-    names = {record[INODE]: record[SRC] for record in everything if record[SRC] is not None}
-    for record in everything:
+    names = {record[INODE]: record[SRC] for record in records if record[SRC] is not None}
+    for record in records:
         if states >> record[STATE] & 1:
             yield (*record[:DST], names.get(record[DST]), *record[DST + 1 :])
 
