@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sockql.engine import Engine
 from tests import machines
 from tests.machines import Message, Recorded, Recorder, anonymous, copy_proc, join, split, store
 
@@ -102,3 +103,18 @@ def test_a_copy_of_proc_has_links_files_and_replaced_paths(tmp_path: Path) -> No
     info = (tmp_path / str(pid) / "fdinfo" / str(number)).read_text()
     assert info.splitlines()[0].split() == ["pos:", "0"]
     assert (tmp_path / "self" / "net" / "tcp").read_text().split()[:2] == ["sl", "local_address"]
+
+
+def test_rows_of_a_replay_are_the_rows_that_were_recorded() -> None:
+    sql = "select cookie, * from sockets where family = 'inet' and protocol = 'udp'"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        recorder = Recorder()
+        with Engine(recorder) as engine:
+            live = engine.query(sql)
+        recorder.close()
+    replayed = Recorded(recorder.exchanges, "/proc", {})
+    with Engine(replayed) as engine:
+        assert engine.query(sql) == live
+    replayed.close()
+    assert live

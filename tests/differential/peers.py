@@ -152,10 +152,11 @@ def netstat_unix(output: bytes) -> Iterator[NetstatUnix]:
 
 
 class LsofFile(NamedTuple):
-    """One descriptor of ``lsof -F``: the process's pid and command, and its fields by letter."""
+    """One descriptor of ``lsof -F``: of the process pid, command and user, and fields by letter."""
 
     pid: int
     command: str
+    user: int
     fd: str
     fields: dict[str, str]
     tcp: dict[str, str]
@@ -163,7 +164,7 @@ class LsofFile(NamedTuple):
 
 def lsof_files(output: bytes) -> Iterator[LsofFile]:
     """The descriptors, in the order of lsof."""
-    pid, command = 0, ""
+    pid, command, user = 0, "", 0
     file: LsofFile | None = None
     for line in output.decode("utf-8", "backslashreplace").splitlines():
         letter, value = line[0], line[1:]
@@ -174,8 +175,10 @@ def lsof_files(output: bytes) -> Iterator[LsofFile]:
             pid = int(value)
         elif letter == "c":
             command = value
+        elif letter == "u":
+            user = int(value)
         elif letter == "f":
-            file = LsofFile(pid, command, value, {}, {})
+            file = LsofFile(pid, command, user, value, {}, {})
         elif file is not None and letter == "T":
             key, _, text = value.partition("=")
             file.tcp[key] = text
