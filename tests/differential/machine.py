@@ -22,8 +22,13 @@ Answer = TypeVar("Answer")
 _ASK = """
 import json, sys
 from sockql.engine import Engine
+from sockql.errors import KernelRefused
 from sockql.host import Host
-with Engine(Host()) as engine:
+class Refusing(Host):
+    def netlink(self, protocol, request):
+        raise KernelRefused(2, "netlink")
+host = Refusing() if sys.argv[2:] else Host()
+with Engine(host) as engine:
     rows = engine.query(sys.argv[1])
     json.dump({"rows": rows, "notices": engine.notices}, sys.stdout)
 """
@@ -89,6 +94,13 @@ class World:
         """The rows that sockql gives inside the machine, in a fixed order."""
         answer = json.loads(self.run(sys.executable, "-c", _ASK, sql))
         assert answer["notices"] == []
+        return ordered(tuple(row) for row in answer["rows"])
+
+    def query_without_netlink(self, sql: str) -> list[Row]:
+        """The rows when the kernel refuses every netlink request."""
+        answer = json.loads(self.run(sys.executable, "-c", _ASK, sql, "refusing"))
+        (notice,) = answer["notices"]
+        assert notice.startswith("sockets: ")
         return ordered(tuple(row) for row in answer["rows"])
 
     def agree(self, sql: str, ask: Callable[[], Answer]) -> tuple[list[Row], Answer]:
