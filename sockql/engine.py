@@ -101,6 +101,7 @@ class Engine:
         self.connection.config(apsw.SQLITE_DBCONFIG_DQS_DDL, 0)
         self.connection.set_progress_handler(self._progress, _PROGRESS)
         functions.register(self.connection)
+        self._loaders: dict[str, Callable[[], Any]] = {}
         #: Views that statements have not named yet; they are made when one does.
         self._views = set(tables.NAMES)
         for name in tables.NAMES:
@@ -109,6 +110,7 @@ class Engine:
 
     def add(self, name: str, load: Callable[[], Any]) -> None:
         """Make a table known as ``name``; ``load`` is called when a statement first names it."""
+        self._loaders[name] = load
         # apsw's protocol asks for methods that only writable tables need.
         module: Any = Module(self, load)
         self.connection.create_module(
@@ -167,8 +169,8 @@ class Engine:
         self._frozen = Snapshot(shared=True)
         now = time()
         try:
-            for name in tables.NAMES:
-                if not isinstance(tables.load(name), View):
+            for name, load in self._loaders.items():
+                if not isinstance(load(), View):
                     self.query(f'select count(*) from main."{name}"')  # noqa: S608 (our names)
         except BaseException:
             self._frozen = None
