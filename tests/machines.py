@@ -135,7 +135,8 @@ def copy_proc(folder: Path, pids: Iterable[int], replace: Mapping[str, str]) -> 
         except FileNotFoundError:
             return  # the descriptor that listed the folder
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.symlink_to(changed(text))
+        # A link to / would lead whatever walks the repository over the whole machine.
+        target.symlink_to("/srv/root" if text == "/" else changed(text))
 
     for pid in pids:
         for name in _FILES:
