@@ -48,11 +48,11 @@ def suggest(text: str, cursor: int, catalogue: Catalogue) -> list[Suggestion]:
     comments, in literals that are not compared with a closed set, and where a new name is given.
     """
     cursor = max(0, min(cursor, len(text)))
-    place = locate(text, cursor, lambda word: takes_sql(catalogue, word))
-    if place is None:
+    segment = locate(text, cursor, lambda word: takes_sql(catalogue, word))
+    if segment is None:
         return []
-    start, is_command = place
-    if is_command:
+    start = segment.first
+    if segment.is_command:
         line = Line(text[start:cursor], start, catalogue)
         if line.sql is None:
             return choose(line.candidates(), line.partial, line.start)
@@ -60,4 +60,6 @@ def suggest(text: str, cursor: int, catalogue: Catalogue) -> list[Suggestion]:
     statement = cut(text, start, cursor)
     if statement is None:
         return []
+    if text[cursor - 1 : cursor] == ";" and not statement.before:
+        return []  # the statement has just been ended, who knows whether there is another
     return choose(candidates(text, statement, catalogue), statement.partial, statement.start)

@@ -56,9 +56,11 @@ def candidates(text: str, statement: Statement, catalogue: Catalogue) -> Iterato
         yield from joins(place, writer)
     if wants == wanted.OPERAND:
         yield from outputs(place, scope, writer)
-        yield from columns(place, writer, catalogue)
-        if not writer.quote:
-            yield from functions(place, writer, catalogue)
+        if place.clause != "order" or not place.core:
+            # ORDER BY after UNION takes nothing but result columns.
+            yield from columns(place, writer, catalogue)
+            if not writer.quote:
+                yield from functions(place, writer, catalogue)
     elif wants == wanted.QUALIFIED:
         yield from qualified(place, scope, writer)
     elif wants == wanted.TABLES:

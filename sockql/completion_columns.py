@@ -146,7 +146,8 @@ def _qualifiers(sources: list[Source], writer: Writer) -> Iterator[Candidate]:
         if source.name:
             written = writer.name(source.name) + "."
             doc = sentence(source.schema.doc) if source.schema else ""
-            kind = kinds.TABLE if source.name == source.relation else kinds.ALIAS
+            own = source.schema is not None and source.name == source.relation
+            kind = kinds.TABLE if own else kinds.ALIAS
             yield Candidate(written, written, doc, kind, QUALIFIER, source.name.lower())
 
 

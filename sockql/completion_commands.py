@@ -13,16 +13,9 @@ if TYPE_CHECKING:
 
     from sockql.completion_catalogue import Argument, Catalogue, Command
 
-#: A word as shlex reads it: quotes anywhere in it, a backslash before any character.
-_WORD: Final = re.compile(
-    r"""\s*( (?: '[^']*(?:'|\Z) | "(?:[^"\\]|\\.|\\\Z)*(?:"|\Z) | \\. | \\\Z | [^\s'"\\] )* )""",
-    re.VERBOSE | re.DOTALL,
-)
-_PIECE: Final = re.compile(
-    r"""'([^']*)'? | "((?:[^"\\]|\\.|\\\Z)*)"? | \\(.?) | ([^'"\\]+)""", re.VERBOSE | re.DOTALL
-)
-_ESCAPE: Final = re.compile(r"\\([\"\\])")
-_SAFE: Final = re.compile(r"[\w@%+=:,./~-]+").fullmatch
+#: A word, or quotes around one, which have no escapes.
+_WORD: Final = re.compile(r"""\s*(?:'([^']*)'?|"([^"]*)"?|([^\s'"]\S*)|)""")
+_PLAIN: Final = re.compile(r"[^\s'\"]\S*").fullmatch
 _MOST: Final = 4096  # characters of a command's line that are read
 
 _FIRST: Final = 0
@@ -35,25 +28,22 @@ class _Word(NamedTuple):
 
 
 def _words(text: str) -> list[_Word]:
-    """The words of a line, quotes removed; the last one is empty after a blank."""
+    """The words of a line without quotes, and where they begin with them; the last may be empty."""
     found = []
     at = 0
     while True:
         match = _WORD.match(text, at)
         assert match is not None
-        found.append(_Word(_value(match.group(1)), match.start(1)))
+        value = match.group(match.lastindex) if match.lastindex else ""
+        quote = match.lastindex in (1, 2)
+        found.append(
+            _Word(
+                value, match.end() if not match.lastindex else match.start(match.lastindex) - quote
+            )
+        )
         if match.end() == len(text):
             return found
         at = match.end()
-
-
-def _value(word: str) -> str:
-    if not any(quote in word for quote in "'\"\\"):
-        return word
-    value = ""
-    for single, double, escaped, plain in _PIECE.findall(word):
-        value += single + _ESCAPE.sub(r"\1", double) + escaped + plain
-    return value
 
 
 def resolve(catalogue: Catalogue, word: str) -> Command | None:
@@ -139,6 +129,8 @@ class Line:
         self.expected = _expected(arguments, last.value)
         if self.expected and self.expected[0].kind == kinds.SQL:
             self.sql = offset + last.start
+        elif self.expected and self.expected[0].kind == kinds.COMMAND:
+            self.partial = self.partial.lstrip(".")
         elif not last.value and arguments[:1] and arguments[0].kind == kinds.NUMBER:
             # The number may be left out; what comes behind it is offered.
             self.expected = arguments[1:]
@@ -175,15 +167,12 @@ class Line:
                 yield Candidate(name, name, meta, kinds.TABLE, _NAME, name.lower())
         elif argument.kind == kinds.QUERY:
             for query in catalogue.queries:
-                if query.name.isprintable():
+                text = quoted(query.name)
+                if text is not None and query.name.isprintable():
                     match = query.name.lower()
-                    text = quoted(query.name)
                     yield Candidate(text, query.name, query.doc, kinds.QUERY, _NAME, match)
         elif argument.kind == kinds.COMMAND:
-            for candidate in command_candidates(catalogue, _NAME):
-                # With or without its dot.
-                match = candidate.text if self.partial[:1] == "." else candidate.match
-                yield candidate._replace(match=match)
+            yield from command_candidates(catalogue, _NAME)
         elif argument.kind == kinds.PARAMETER:
             for name in catalogue.parameters:
                 yield Candidate(name, name, "", kinds.PARAMETER, _NAME, name.lower())
@@ -215,7 +204,10 @@ class Line:
             if is_directory or not directories:
                 path = folder + entry + ("/" if is_directory else "")
                 shown = path[len(folder) :]
-                yield Candidate(quoted(path), shown, "", kinds.FILE, _NAME, path.lower())
+                text = quoted(path)
+                if text is None:
+                    continue
+                yield Candidate(text, shown, "", kinds.FILE, _NAME, path.lower())
 
 
 def _expected(arguments: Sequence[Argument], word: str) -> list[Argument]:
@@ -234,9 +226,11 @@ def _is_number(word: str) -> bool:
     return True
 
 
-def quoted(path: str) -> str:
-    """A word as a command's line needs it, so that it is read as one."""
-    if _SAFE(path):
-        return path
-    home, rest = ("~/", path[2:]) if path.startswith("~/") else ("", path)
-    return home + "'" + rest.replace("'", "'\\''") + "'"
+def quoted(word: str) -> str | None:
+    """A word as it has to stand in a command's line, None when there is no way to write it."""
+    if _PLAIN(word):
+        return word
+    for quote in "'\"":
+        if quote not in word:
+            return f"{quote}{word}{quote}"
+    return None

@@ -158,10 +158,10 @@ def _in_from(place: Place, scope: Scope, group: Group, first: int, cursor: int) 
     elif state == scopes.JOINING:
         place.keywords = FOLLOWING[last]
     elif state in (scopes.NAMED, scopes.KNOWN):
-        source = sources[-1]
         place.keywords = after if state == scopes.KNOWN else (*after, "as")
-        if source.join.endswith("join") and not source.join.startswith(("natural", "cross")):
-            place.joined, place.left = source, sources[:-1]
+        join = sources[-1].join if sources else ""
+        if join.endswith("join") and not join.startswith(("natural", "cross")):
+            place.joined, place.left = sources[-1], sources[:-1]
             place.keywords = ("using", "on", *place.keywords)
     elif state == scopes.USING:
         place.wants, place.joined, place.left = COMMON, sources[-1], sources[:-1]
@@ -216,7 +216,7 @@ def _in_parentheses(place: Place, scope: Scope, group: Group, cursor: int) -> No
     elif _is_tables(scope, group):
         _in_from(place, scope, group, 0, cursor)
         if cursor == 0:
-            place.keywords = _QUERY
+            place.urgent = _QUERY
     elif name == "into":
         place.wants = COLUMNS if last in ("", ",") else NOTHING
         place.qualifier = function

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from sockql.completion_catalogue import FUNCTION, KEYWORD, Suggestion
+from sockql.completion_catalogue import ALIAS, COLUMN, TABLE, Suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -21,6 +21,7 @@ LETTERS: Final = 4  # all letters in order: ``rsusg``
 #: The ranks that a suggestion can have among those that fit equally well.
 RANKS: Final = 16
 
+_NAMES: Final = frozenset({ALIAS, COLUMN, TABLE})
 _SEPARATORS: Final = frozenset("_- ./=")
 
 
@@ -42,18 +43,14 @@ class Candidate(NamedTuple):
 def choose(candidates: Iterable[Candidate], partial: str, start: int) -> list[Suggestion]:
     """The candidates that fit ``partial``, best first; of equal texts the first one only."""
     fit = matcher(partial.lower())
-    few = len(partial) < 3
+    length = len(partial)
     found = []
     for order, candidate in enumerate(candidates):
         quality = fit(candidate.match)
         if quality is None:
             continue
-        if (
-            few
-            and quality[0] == LETTERS
-            and (len(partial) == 1 or candidate.kind in (FUNCTION, KEYWORD))
-        ):
-            continue  # nearly every name has these letters somewhere
+        if quality[0] == LETTERS and length < (2 if candidate.kind in _NAMES else 3):
+            continue  # nearly everything has these letters somewhere
         found.append((quality[0] * RANKS + candidate.rank, quality[1], order, candidate))
     found.sort(key=_position)
     chosen: dict[str, Suggestion] = {}

@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 # Kinds of tokens: ``Token.kind``.
 WORD: Final = "word"
@@ -48,7 +48,7 @@ _NOTHING: Final = re.compile(r"(?:[\s;]+|(--[^\n]*|/\*.*?(?:\*/|\Z)))*", re.DOTA
 _END_OF_LITERAL: Final = {quote: re.compile(rf"[\w./:-]*{re.escape(quote)}") for quote in "'\"`]"}
 _SIGILS: Final = frozenset(":@$")
 _END_OF_WORD: Final = re.compile(r"[\w$]*")
-_COMMAND: Final = re.compile(r"[.\\]\S*")
+_COMMAND: Final = re.compile(r"[.\\](?!\d)\S*")
 
 # What is looked at: more than a person writes, and still answered between two keystrokes.
 _MOST_BEFORE: Final = 250_000  # characters from the start of the input to the cursor
@@ -177,37 +177,56 @@ def cut(text: str, start: int, cursor: int) -> Statement | None:
     return found
 
 
-def locate(text: str, cursor: int, takes_sql: Callable[[str], bool]) -> tuple[int, bool] | None:
-    """Where the statement at the cursor begins, and whether it is a dot command.
+class Segment(NamedTuple):
+    """A statement or a dot command: from its leading blanks, from its first character, its end."""
+
+    start: int
+    first: int
+    end: int
+    is_command: bool
+
+
+def segments(text: str, end: int, takes_sql: Callable[[str], bool]) -> Iterator[Segment]:
+    r"""``text[:end]`` cut into statements and dot commands; the last one has no end yet.
 
     A dot command is a line between statements that begins with a dot or a backslash; it ends with
-    its line, unless ``takes_sql(word)`` says that it goes on to a semicolon.  None when there is
-    too much text before the cursor.
+    its line, unless ``takes_sql(word)`` says that it goes on to a semicolon.
     """
+    at = 0
+    while True:
+        start = at
+        match = _NOTHING.match(text, at, end)
+        assert match is not None
+        first = match.end()
+        if first == end:
+            break
+        command = _COMMAND.match(text, first, end) if _begins_line(text, first) else None
+        if command and not takes_sql(command.group()):
+            at = text.find("\n", first, end) + 1
+        else:
+            at = 0
+            for found in _BREAK.finditer(text, first, end):
+                if found.lastgroup == OPERATOR:
+                    at = found.end()
+                    break
+        if not at:
+            yield Segment(start, first, end, command is not None)
+            return
+        yield Segment(start, first, at, command is not None)
+    # Nothing yet, but perhaps a comment that the end is in.
+    yield Segment(start, match.start(1) if match.end(1) == end else end, end, is_command=False)
+
+
+def locate(text: str, cursor: int, takes_sql: Callable[[str], bool]) -> Segment | None:
+    """The statement or the dot command before the cursor, None when there is too much text."""
     if cursor > _MOST_BEFORE:
         return None
-    at = 0
-    for _ in range(_MOST_STATEMENTS):
-        match = _NOTHING.match(text, at, cursor)
-        assert match is not None
-        at = match.end()
-        if at == cursor:  # nothing yet, but perhaps a comment that the cursor is in
-            return (cursor if match.end(1) < cursor else match.start(1)), False
-        command = _COMMAND.match(text, at) if _begins_line(text, at) else None
-        if command and not takes_sql(command.group()):
-            end = text.find("\n", at, cursor)
-            if end < 0:
-                return at, True
-            at = end + 1
-            continue
-        start = at
-        for match in _BREAK.finditer(text, at, cursor):
-            if match.lastgroup == OPERATOR:
-                at = match.end()
-                break
-        else:
-            return start, command is not None
-    return None
+    found = None
+    for count, segment in enumerate(segments(text, cursor, takes_sql)):
+        if count == _MOST_STATEMENTS:
+            return None
+        found = segment
+    return found
 
 
 def _begins_line(text: str, at: int) -> bool:
