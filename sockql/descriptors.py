@@ -125,8 +125,10 @@ class _Walk:
             procfs.note(request, host, names, given, "fdinfo")
         self.refusals = procfs.Refusals.of("fds", request, names)
         verify = given or request.snapshot.shared
-        for name in names:
+        for done, name in enumerate(names):
             host.check()
+            if host.progress is not None:
+                host.progress("fds", done, len(names))
             try:
                 directory = procfs.open_directory(f"{name}/fd", host.proc)
             except OSError as error:

@@ -89,8 +89,10 @@ class _Walk:
         host = self.host
         boot, uptime = self._of_host("btime"), self._of_host("uptime")
         reading = bool(self.first or self.rest)
-        for name in self.names:
+        for done, name in enumerate(self.names):
             host.check()
+            if host.progress is not None:
+                host.progress("processes", done, len(self.names))
             process = self._process(name) if reading else Process(int(name))
             if process is not None:
                 process.boot = boot
