@@ -79,6 +79,7 @@ class _Scan:
         self.request = request
         self.host = host
         self.by_text: list[str] = []
+        self.received = 0
         self.reason: KernelRefused | None = None
 
     # -- inet ---------------------------------------------------------------------------------
@@ -160,6 +161,7 @@ class _Scan:
                     early.update([r[COOKIE] for r in batch if r[STATE] in (CLOSE, LISTEN)])
                     collecting = batch[-1][STATE] in (CLOSE, LISTEN)
                 previous = cookies
+                self.count(batch)
                 if dump.protocol == "raw":
                     batch = list(map(portless, batch))
                 yield batch
@@ -219,7 +221,9 @@ class _Scan:
             for view in self.host.netlink(NETLINK_SOCK_DIAG, request):
                 self.host.check()
                 self.request.trace.bytes += len(view)
-                yield _unique(decode(view), seen)
+                batch = _unique(decode(view), seen)
+                self.count(batch)
+                yield batch
         except KernelRefused as error:
             if seen:
                 raise
@@ -311,6 +315,12 @@ class _Scan:
         self.reason = self.reason or error
         if what not in self.by_text:
             self.by_text.append(what)
+
+    def count(self, batch: list[SocketRecord]) -> None:
+        """Tell how far the scan has come."""
+        self.received += len(batch)
+        if self.host.progress is not None:
+            self.host.progress("sockets", self.received, None)
 
     def report(self) -> None:
         """Say what was read from text, in one notice."""
