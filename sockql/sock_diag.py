@@ -27,6 +27,7 @@ from sockql.socket_record import (
     CLOSE,
     COOKIE,
     ESTABLISHED,
+    INODE,
     LISTEN,
     NEEDS_ATTRIBUTES,
     NEEDS_PEER_NAMES,
@@ -239,7 +240,7 @@ class _Scan:
         error: KernelRefused | None = None,
     ) -> Iterator[Iterable[SocketRecord]]:
         """Batches from /proc/net; ``error`` says why, None where there is no other source."""
-        from sockql.socket_text import file_name, inet_records, read
+        from sockql.socket_text import file_name, inet_records, read, strangers
 
         for family in families:
             name = file_name(family, protocol)
@@ -253,7 +254,19 @@ class _Scan:
                 continue
             socktype = _SOCKTYPES.get(protocol, "dgram")
             origin = self.origin(family, protocol, socktype, source="procfs")
-            yield inet_records(data, name, origin, states)
+            records = inet_records(data, name, origin, states)
+            if protocol.startswith("icmp"):
+                skip = strangers(family, data, self._other_pings(name))
+                yield [record for record in records if record[INODE] not in skip]
+            else:
+                yield records
+
+    def _other_pings(self, name: str) -> bytes:
+        """The ping sockets of the other family, of which some may be listed in ``name``."""
+        try:
+            return b"".join(read_net(self.host, "icmp" if name == "icmp6" else "icmp6"))
+        except OSError:
+            return b""
 
     def unix_text(
         self, origins: dict[int, Origin], states: int, error: KernelRefused

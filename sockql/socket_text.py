@@ -72,6 +72,34 @@ def inet_records(data: bytes, name: str, origin: Origin, states: int) -> Iterato
         yield (*record, number) if portless else record
 
 
+def strangers(family: str, own: bytes, other: bytes) -> set[int]:
+    """Inodes of ping sockets that are listed for ``family`` but are of the other one.
+
+    ``own`` and ``other`` are /proc/net/icmp and icmp6, or the other way round.  After the first
+    socket of a chain of its hash table the kernel lists whatever follows, of both families
+    (net/ipv4/ping.c, ping_get_next()).  So a socket is surely in the file of its family, and the
+    first one of a chain is of the file's family; what remains uncertain is taken for IPv4.
+    """
+    mine, my_firsts = _chains(own)
+    others, their_firsts = _chains(other)
+    uncertain = (mine & others) - my_firsts - {0}
+    return uncertain if family == "inet6" else uncertain & their_firsts
+
+
+def _chains(data: bytes) -> tuple[set[int], set[int]]:
+    """The inodes in a file, and those that are the first of a chain, by its number at the left."""
+    everything: set[int] = set()
+    firsts: set[int] = set()
+    chain = b""
+    lines = data.split(b"\n")[1:]
+    for line, row in zip(lines, proc_net.parse_inet(data, "/proc/net/icmp") if data else ()):
+        everything.add(row[proc_net.INODE])
+        before, chain = chain, line.partition(b":")[0].strip()
+        if chain != before:
+            firsts.add(row[proc_net.INODE])
+    return everything, firsts
+
+
 def unix_records(data: bytes, origins: Mapping[int, Origin], states: int) -> Iterator[SocketRecord]:
     """Records in one of ``states``: name, type, state and inode, and the name may be forged.
 

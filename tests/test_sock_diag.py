@@ -377,6 +377,49 @@ def test_raw_and_ping_are_text_without_a_notice(hosts: Any, proc: Path) -> None:
     assert host.notices == []
 
 
+def pings(*rows: tuple[int, int]) -> bytes:
+    """/proc/net/icmp or icmp6 with these chains and inodes."""
+    end = "07 00000000:00000000 00:00000000 00000000 0 0"
+    zeros = "00000000:04D2 00000000:0000"
+    return HEADER + "".join(f"  {a}: {zeros} {end} {inode}\n" for a, inode in rows).encode()
+
+
+@pytest.mark.parametrize(
+    ("icmp", "icmp6", "of_inet6"),
+    [
+        ([(1, 40), (2, 41)], [(3, 60)], {60}),
+        # A chain of 60, 40: the file of IPv6 goes on with 40.
+        ([(1, 40)], [(1, 60), (1, 40)], {60}),
+        ([(1, 40), (1, 60)], [(1, 60)], {60}),
+        # A chain of 40, 60, 41, 61: nobody can tell of what family 41 is.
+        ([(1, 40), (1, 60), (1, 41), (1, 61)], [(1, 60), (1, 41), (1, 61)], {60}),
+        ([], [(1, 60), (1, 61)], {60, 61}),
+        ([(1, 0)], [(1, 60), (1, 0)], {60, 0}),
+    ],
+)
+def test_a_ping_socket_that_both_files_list_is_one_row(
+    hosts: Any,
+    proc: Path,
+    icmp: list[tuple[int, int]],
+    icmp6: list[tuple[int, int]],
+    of_inet6: set[int],
+) -> None:
+    (proc / "self/net/icmp").write_bytes(pings(*icmp))
+    (proc / "self/net/icmp6").write_bytes(pings(*icmp6))
+    everything = {inode for _, inode in icmp + icmp6} - ({0} if 0 in of_inet6 else set())
+    found = {
+        family: [
+            inode or 0
+            for (inode,) in ask(
+                hosts(), "inode", ("protocol", "=", protocol), ("family", "=", family)
+            )
+        ]
+        for family, protocol in (("inet", "icmp"), ("inet6", "icmp6"))
+    }
+    assert sorted(found["inet6"]) == sorted(of_inet6)
+    assert sorted(set(found["inet"]) - {0}) == sorted(everything - of_inet6)
+
+
 def test_a_kernel_without_ipv6_has_no_inet6_sockets(hosts: Any) -> None:
     host = hosts(answering({}, MISSING))
     assert ask(host, "inode", ("family", "=", "inet6")) == []
