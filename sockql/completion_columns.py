@@ -72,13 +72,14 @@ def joins(place: Place, writer: Writer) -> Iterator[Candidate]:
                     written = f"({written})"
                 yield column(written, owned.field, FIRST)
         return
-    for condition in conditions(found, place.joined, writer.name, on=place.on):
+    for condition, field in conditions(found, place.joined, writer.name, on=place.on):
         word, space, rest = condition.partition(" ")
         if word == "on":
             condition = writer.keyword(word) + space + rest
         elif condition.startswith("using("):
             condition = writer.keyword("using") + condition[5:]
-        yield Candidate(condition, condition, "", kinds.JOIN, FIRST, condition.lower())
+        meta = describe(field)
+        yield Candidate(condition, condition, meta, kinds.JOIN, FIRST, condition.lower())
 
 
 def outputs(place: Place, scope: Scope, writer: Writer) -> Iterator[Candidate]:

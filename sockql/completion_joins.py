@@ -40,7 +40,7 @@ def is_key(field: Field) -> bool:
 
 def conditions(
     found: list[Owned], joined: Source, write: Callable[[str], str], *, on: bool
-) -> Iterator[str]:
+) -> Iterator[tuple[str, Field]]:
     """The join conditions for shared columns: ``using(x)`` and ``on a.x = b.x``, best first.
 
     With ``on`` the word is there already, and only what comes behind it is given.
@@ -49,9 +49,9 @@ def conditions(
         for owned in found:
             # USING needs the column to be one, where it has been joined already as well.
             if not owned.ambiguous:
-                yield f"using({write(owned.field.name)})"
+                yield f"using({write(owned.field.name)})", owned.field
     for owned in found:
         if owned.source.name and joined.name:
             left, name, right = map(write, (owned.source.name, owned.field.name, joined.name))
             condition = f"{left}.{name} = {right}.{name}"
-            yield condition if on else f"on {condition}"
+            yield condition if on else f"on {condition}", owned.field

@@ -70,14 +70,16 @@ def _is_upper(statement: Statement) -> bool:
 @lru_cache(maxsize=4096)
 def sentence(doc: str) -> str:
     """The first sentence of a description, on one line, without its full stop."""
-    line = " ".join(doc.split())
+    line = " ".join(doc.replace("``", "").split())
     return line.partition(". ")[0].removesuffix(".")
 
 
 def describe(field: Field) -> str:
-    """What a column is, its unit, and whether it is hidden."""
-    # When it is NULL is a matter for .describe; a menu has room for what it is.
-    said = sentence(field.doc).partition("; NULL")[0]
+    """What a column is, its unit, and whether it is hidden.
+
+    A menu has room for what it is; the rest, and when it is NULL, comes behind a semicolon.
+    """
+    said = sentence(field.doc).partition("; ")[0]
     if field.column is not None and field.column.unit is not None:
         said += f", in {field.column.unit}"
     return f"{said} (hidden)" if field.hidden else said

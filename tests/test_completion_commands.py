@@ -148,7 +148,7 @@ def test_a_suggestion_replaces_the_word_before_the_cursor() -> None:
         ("select count(*) * 2 as n from fds order by n|", "n", "count(*) * 2", ALIAS),
         ("select x.n| from (select max(fd) as n from fds) x", "n", "max(fd)", COLUMN),
         ("select * from sockets where state = 'LI|", "LISTEN", "state", VALUE),
-        ("select * from sockets join fds us|", "using(inode)", "", JOIN),
+        ("select * from sockets join fds us|", "using(inode)", "Inode of the socket", JOIN),
         ("with l as (select 1) select * from l|", "l", "common table expression", ALIAS),
         (".tab|", ".tables PATTERN", "The tables.", COMMAND),
         (".run list|", "listeners", "Who listens where.", QUERY),
