@@ -9,7 +9,8 @@ from sockql.completion_builtins import AGGREGATE, SCALAR, WINDOW
 from sockql.completion_joins import conditions, shared
 from sockql.completion_match import Candidate
 from sockql.completion_place import COMMON
-from sockql.completion_scope import Scope, find_field, merged
+from sockql.completion_scope import Scope
+from sockql.completion_sources import find_field, merged
 from sockql.completion_tokens import tokenize
 from sockql.completion_writing import (
     FIRST,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from sockql.completion_catalogue import Catalogue
     from sockql.completion_place import Place
-    from sockql.completion_scope import Field, Source
+    from sockql.completion_sources import Field, Source
 
 
 def values(place: Place, writer: Writer) -> Iterator[Candidate]:

@@ -38,7 +38,8 @@ from sockql.completion_tokens import Token
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sockql.completion_scope import From, Scope
+    from sockql.completion_scope import Scope
+    from sockql.completion_sources import From
     from sockql.completion_tokens import Statement
 
     Items = Sequence[Token | Group]

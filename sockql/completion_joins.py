@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sockql.completion_scope import Owned, merged
+from sockql.completion_sources import Owned, merged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sockql.completion_scope import Field, Source
+    from sockql.completion_sources import Field, Source
 
 _MOST: Final = 6  # conditions that are offered
 

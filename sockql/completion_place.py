@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from sockql.completion_groups import Group
-    from sockql.completion_scope import Source
+    from sockql.completion_sources import Source
 
 # What is expected: ``Place.wants``.
 NOTHING: Final = "nothing"  # keywords at most

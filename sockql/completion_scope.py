@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sockql.completion_builtins import JSON_COLUMNS, TABLE_FUNCTIONS
 from sockql.completion_groups import Group, clause_at, clauses, is_name, split
+from sockql.completion_sources import Field, From, Output, Source, find_field, merged
 from sockql.completion_tokens import Token
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from sockql.completion_groups import Clause
-    from sockql.schema import Column, Schema
+    from sockql.schema import Schema
 
 _JOINING: Final = frozenset({"cross", "full", "inner", "left", "natural", "outer", "right"})
 
@@ -28,59 +29,6 @@ DONE: Final = "done"  # after USING's list
 
 #: Subqueries within subqueries that are looked into.
 _DEEPEST: Final = 16
-
-
-class Field(NamedTuple):
-    """A column as a query sees it; ``column`` is its declaration where there is one."""
-
-    name: str
-    column: Column | None
-    hidden: bool
-    doc: str
-
-
-class Output(NamedTuple):
-    """A result column: its name, None for an expression; its SQL; whether it has been renamed."""
-
-    name: str | None
-    text: str
-    renamed: bool
-    field: Field | None
-
-
-class Source:
-    """One table in a FROM clause: the name it goes by, its columns, how it is joined.
-
-    ``relation`` is the name of the table, view or CTE, empty for a subquery.  ``join`` is "", ","
-    or the words of the join; ``using`` has the columns of USING.  ``conditioned`` says that ON or
-    USING is there.
-    """
-
-    __slots__ = ("conditioned", "fields", "join", "name", "relation", "schema", "using")
-
-    def __init__(self, name: str, join: str) -> None:
-        self.name = name
-        self.relation = name
-        self.join = join
-        self.schema: Schema | None = None
-        self.fields: Sequence[Field] = ()
-        self.using: frozenset[str] = frozenset()
-        self.conditioned = False
-
-
-class From(NamedTuple):
-    """A FROM clause, or the part of it before the cursor: its tables, and what comes next."""
-
-    sources: list[Source]
-    state: str
-
-
-class Owned(NamedTuple):
-    """A column in scope; ``ambiguous`` when its bare name would be."""
-
-    source: Source
-    field: Field
-    ambiguous: bool
 
 
 class Scope:
@@ -357,30 +305,3 @@ def _as_fields(outputs: list[Output]) -> list[Field]:
             doc = output.text if output.renamed or not output.field else output.field.doc
             found[output.name.lower()] = Field(output.name, column, False, doc)
     return list(found.values())
-
-
-def merged(sources: list[Source]) -> list[Owned]:
-    """The columns of a query's tables; those that USING and NATURAL merge are there once."""
-    kept: list[tuple[Source, Field]] = []
-    count: dict[str, int] = {}
-    visible: set[str] = set()
-    for source in sources:
-        natural = source.join.startswith("natural")
-        for field in source.fields:
-            key = field.name.lower()
-            if key in source.using or (natural and key in visible and not field.hidden):
-                continue
-            kept.append((source, field))
-            count[key] = count.get(key, 0) + 1
-        visible.update(field.name.lower() for field in source.fields if not field.hidden)
-    return [Owned(source, field, count[field.name.lower()] > 1) for source, field in kept]
-
-
-def find_field(sources: list[Source], qualifier: str, name: str) -> Field | None:
-    """The column that ``qualifier.name`` or a bare ``name`` means."""
-    for source in sources:
-        if not qualifier or source.name.lower() == qualifier.lower():
-            for field in source.fields:
-                if field.name.lower() == name.lower():
-                    return field
-    return None

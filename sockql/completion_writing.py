@@ -12,7 +12,7 @@ from sockql.completion_match import Candidate
 from sockql.completion_tokens import WORD
 
 if TYPE_CHECKING:
-    from sockql.completion_scope import Field
+    from sockql.completion_sources import Field
     from sockql.completion_tokens import Statement
 
 # Ranks of candidates that fit the typed word equally well.
