@@ -115,7 +115,7 @@ def decode(
     :raises ParseError: when it is not laid out as documented.
     """
     # Mostly all messages are of one length: then struct makes the tuples in one go, in half the
-    # time of a loop (40,000 sockets: 9 ms to 18 ms, the check included 11 ms).
+    # time of a loop (0.25 µs a socket to 0.45 µs).
     length = _same_length(view, type)
     if length:
         families = view[_FAMILY::length].tobytes()
