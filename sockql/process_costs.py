@@ -46,18 +46,18 @@ def count(request: Request, host: Host) -> float:
 
 def processes(request: Request, host: Host) -> tuple[float, float]:
     """``(rows, microseconds)`` of a scan of ``processes``."""
-    rows, given = _visited(request, host)
+    rows, given = visited(request, host)
     return rows, rows * (_GIVEN_PROCESS if given else _PROCESS)
 
 
 def fds(request: Request, host: Host) -> tuple[float, float]:
     """``(rows, microseconds)`` of a scan of ``fds``."""
     each = max(_open_files(request, host) / count(request, host), 1.0)
-    visited, given = _visited(request, host)
+    met, given = visited(request, host)
     if request.constrained("fd"):
         each = min(each, _values(request, "fd"))
-    rows = visited * each
-    cost = visited * (_GIVEN_TABLE if given else _TABLE) + rows * _DESCRIPTOR
+    rows = met * each
+    cost = met * (_GIVEN_TABLE if given else _TABLE) + rows * _DESCRIPTOR
     if request.constrained("type"):
         rows /= 4
     if request.constrained("inode"):
@@ -65,7 +65,7 @@ def fds(request: Request, host: Host) -> tuple[float, float]:
     return max(rows, 1.0), cost
 
 
-def _visited(request: Request, host: Host) -> tuple[float, bool]:
+def visited(request: Request, host: Host) -> tuple[float, bool]:
     """How many processes are visited, and whether they are asked for by number."""
     total = count(request, host)
     operators = {term.operator for term in request.constraints if term.column == "pid"}

@@ -75,6 +75,23 @@ def read(name: str, directory: int) -> bytes:
         os.close(file)
 
 
+def read_list(name: str, directory: int) -> bytes:
+    """The whole file ``name`` in ``directory``, of the kind that has many lines (maps, locks).
+
+    The kernel gives such a file some lines at a time, so a short read is not its end.
+
+    :raises OSError: as :func:`read` does.
+    """
+    file = os.open(name, _FILE, dir_fd=directory)
+    try:
+        parts = []
+        while data := os.read(file, 16 * _CHUNK):
+            parts.append(data)
+        return b"".join(parts)
+    finally:
+        os.close(file)
+
+
 def readable_text(data: bytes) -> str:
     r"""``data`` as text; bytes that are not UTF-8 become ``\xNN``."""
     return data.decode("utf-8", "backslashreplace")
