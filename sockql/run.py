@@ -59,6 +59,8 @@ class Run:
         self.cache: dict[tuple[Any, ...], list[Any]] = {}
         self.index: dict[Any, Any] = {}
         self.indexed: list[Any] | None = None
+        #: Where the value is of the only term, an integer key whose index is built; else -1.
+        self.only_key = -1
 
     @property
     def how(self) -> str:
@@ -75,6 +77,9 @@ class Run:
 
     def __call__(self, values: tuple[Any, ...]) -> Iterator[Any]:
         self.trace.scans += 1
+        # A join runs through here once for each outer row.
+        if self.only_key >= 0 and type(value := values[self.only_key]) is int:
+            return iter(self.index.get(value, ()))
         if self.trace.scans == 1 and self.lookups and self._collected(values) is not None:
             # All of it is here already: look up in that, and see the same instant.
             self.keys += self.lookups
@@ -206,6 +211,8 @@ class Run:
         if records is not self.indexed:
             self.index = _index(records, [terms[i].column for i in self.keys])
             self.indexed = records
+            if len(terms) == 1 and terms[0].column.type == INTEGER:
+                self.only_key = 0
         key = []
         for i in self.keys:
             column, value = terms[i].column, values[i]

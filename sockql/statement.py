@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import islice
 
 from sockql.request import Trace
@@ -10,7 +11,7 @@ from sockql.snapshot import Snapshot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     from sockql.analysis import Analysis
@@ -53,16 +54,17 @@ class Statement:
         run = self._runs.get(scan.id)
         return run.how if run is not None else "not reached"
 
-    def scan(self, scan: Scan, values: tuple[Any, ...]) -> Iterator[Any]:
-        """The records for xFilter's ``values``: from an index, from the snapshot, or streamed."""
+    def run(self, scan: Scan) -> Callable[[tuple[Any, ...]], Iterator[Any]]:
+        """What gives the records of ``scan`` for xFilter's values."""
         run = self._runs.get(scan.id)
         if run is None:
             run = self._runs[scan.id] = Run(self, scan)
-        if self.analysis.copies:
-            # SQLite is told that there are no rows; Engine takes them from here.
-            self.copied = run(values)
-            return iter(())
-        return run(values)
+        return partial(self._take, run) if self.analysis.copies else run
+
+    def _take(self, run: Run, values: tuple[Any, ...]) -> Iterator[Any]:
+        """Keep the records for :meth:`copies`; SQLite is told that there are none."""
+        self.copied = run(values)
+        return iter(())
 
     def copies(self) -> Iterator[tuple[Any, ...]]:
         """The result of a statement that copies the cells of one scan.

@@ -77,21 +77,26 @@ class VirtualTable:
 class Cursor:
     """A scan that is running: the record SQLite looks at, and where the next one comes from."""
 
-    __slots__ = ("engine", "getters", "iterator", "record", "row", "table")
+    __slots__ = ("engine", "getters", "iterator", "number", "record", "run")
 
     def __init__(self, table: VirtualTable) -> None:
         self.engine = table.engine
-        self.table = table.table
         self.getters = table.getters
+        self.number = -1
+        #: The scan that the last xFilter began; a cursor lives no longer than its statement.
+        self.run: Callable[[tuple[Any, ...]], Iterator[Any]] | None = None
         self.iterator = _NOTHING
         self.record: Any = None
-        self.row = 0
 
     def Filter(self, number: int, _name: str, values: tuple[Any, ...]) -> None:  # noqa: N802
-        scan = self.engine.scans[number]
-        if scan.groups:
-            self.getters = CELLS
-        self.iterator = self.engine.statement.scan(scan, values)
+        run = self.run
+        if run is None or number != self.number:
+            scan = self.engine.scans[number]
+            if scan.groups:
+                self.getters = CELLS
+            self.number = number
+            run = self.run = self.engine.statement.run(scan)
+        self.iterator = run(values)
         self.record = next(self.iterator, None)
 
     def Next(self) -> None:  # noqa: N802
