@@ -186,6 +186,11 @@ def scheduling(policy: int) -> str:
     return _POLICIES.get(policy, str(policy))
 
 
+def seccomp(mode: int) -> str:
+    """The name of a seccomp mode."""
+    return SECCOMP[mode] if 0 <= mode < len(SECCOMP) else str(mode)
+
+
 def stat_number(field: int, convert: Convert = _same, unset: int | None = None) -> Cell:
     """The cell with field number ``field`` (proc(5)'s count) of stat; NULL where ``unset``."""
     index = field - 3

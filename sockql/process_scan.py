@@ -38,18 +38,23 @@ def scan(
     host: Host,
     file: str,
     records: Callable[[int, int, Refusals], Iterable[Record]],
+    only: Iterable[int] | None = None,
 ) -> Iterator[Record]:
     """What ``records(pid, directory, refusals)`` gives for each process, in order of pid.
 
     ``directory`` is a descriptor of /proc/PID.  What ``records`` reads may fail: when the process
     has gone it has no more rows, when ``file`` of it is refused that is counted and said.
+    ``only`` has the numbers of the processes when they are known otherwise than by the conditions.
 
     :raises DataError: when the host's procfs has no processes, or fails.
     """
     if request.impossible:
         return
     table = request.schema.name
-    names, given = procfs.pids(request, host)
+    if only is None:
+        names, given = procfs.pids(request, host)
+    else:
+        names, given = [str(pid) for pid in only], True
     procfs.note(request, host, names, given, file)
     refusals = procfs.Refusals.of(table, request, names)
     verify = given or request.snapshot.shared

@@ -13,10 +13,6 @@ _status_text = partial(text, hidden=True, needs=need("status"))
 _size = partial(integer, hidden=True, needs=need("status"), unit="bytes")
 
 
-def _seccomp(mode: int) -> str:
-    return cells.SECCOMP[mode] if 0 <= mode < len(cells.SECCOMP) else str(mode)
-
-
 class StatusDetails:
     """Hidden columns."""
 
@@ -79,7 +75,7 @@ class StatusDetails:
     seccomp = _status_text(
         "Whether system calls are filtered; NULL when the kernel cannot.",
         source="/proc/PID/status Seccomp",
-        get=cells.status_number(b"Seccomp", convert=_seccomp),
+        get=cells.status_number(b"Seccomp", convert=cells.seccomp),
         values=cells.SECCOMP,
     )
     seccomp_filters = _status_integer(

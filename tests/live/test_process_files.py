@@ -162,7 +162,5 @@ def test_a_stranger_is_told_that_something_is_missing(
 
     with child(ask) as (_, (found, notices)):
         assert found == []
-        assert notices == [
-            f"{table}: {files} of 1 of 1 processes not readable (EACCES); "
-            + "run as root or with CAP_SYS_PTRACE"
-        ]
+        said = f"{table}: {files} of 1 of 1 processes not readable (EACCES)"
+        assert notices == [f"{said}; run as root or with CAP_SYS_PTRACE"]
