@@ -40,9 +40,9 @@ def values(place: Place, writer: Writer) -> Iterator[Candidate]:
     if writer.quote not in ("", "'"):
         return
     field = _resolve(place)
-    if field is None or field.column is None or field.column.values is None:
+    if field is None or field.column is None:
         return
-    for value in field.column.values:
+    for value in field.column.values or field.column.usual:
         written = writer.value(value)
         if f"'{value}'" not in place.taken:
             shown = value if writer.quote else written

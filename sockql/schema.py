@@ -88,7 +88,8 @@ class Column:
     other column is answered from an index that the engine builds once in a statement.  ``index``
     says that a value of the column is shared by few rows.  ``needs`` is a bit set
     with a meaning of the table's own (attributes to request, files to read); the request carries
-    the union over the columns in use.  ``values`` is the closed set of texts, where there is one.
+    the union over the columns in use.  ``values`` is the closed set of texts, where there is one;
+    ``usual`` are the common ones of an open set, for completion.
     """
 
     __slots__ = (
@@ -106,6 +107,7 @@ class Column:
         "source",
         "type",
         "unit",
+        "usual",
         "values",
     )
 
@@ -127,6 +129,7 @@ class Column:
         nocase: bool = False,
         push: int = 0,
         unit: str | None = None,
+        usual: Sequence[str] = (),
         values: Sequence[str] | None = None,
     ) -> None:
         self.type = type
@@ -141,6 +144,7 @@ class Column:
         self.nocase = nocase
         self.push = push
         self.unit = unit
+        self.usual = tuple(usual)
         self.values = tuple(values) if values is not None else None
 
     def ddl(self) -> str:
