@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import socket
@@ -90,7 +91,7 @@ class Rows:
 
 
 def open_things(stack: ExitStack) -> None:
-    """Open sockets of all kinds in several states, pipes, files, and a zombie."""
+    """Open sockets of all kinds in several states, pipes, files, a lock, and a zombie."""
 
     def opened(family: int, kind: int) -> socket.socket:
         return stack.enter_context(socket.socket(family, kind))
@@ -125,6 +126,7 @@ def open_things(stack: ExitStack) -> None:
     file = stack.enter_context((folder / "deleted").open("w+b"))
     (folder / "deleted").unlink()
     file.write(b"x")
+    fcntl.flock(file, fcntl.LOCK_EX)
     zombie = os.fork()
     if zombie == 0:
         os._exit(0)
