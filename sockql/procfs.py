@@ -172,7 +172,7 @@ def is_procfs(host: Host) -> bool:
     return root.st_ino == 1 and root.st_blksize == 1024 and os.major(root.st_dev) == 0
 
 
-def _listing(request: Request, host: Host) -> list[str]:
+def listing(request: Request, host: Host) -> list[str]:
     """The numbers of all processes, as directory names; the same for a whole statement."""
     names: list[str] | None = request.snapshot.memo.get("processes")
     if names is None:
@@ -199,9 +199,9 @@ def pids(request: Request, host: Host) -> tuple[list[str], bool]:
     wanted = request.values("pid")
     if wanted is not None:
         if not is_procfs(host):
-            _listing(request, host)
+            listing(request, host)
         return [str(pid) for pid in sorted(wanted) if pid > 0], True
-    names = _listing(request, host)
+    names = listing(request, host)
     low, high = request.bounds("pid")
     if (low, high) != ANY:
         names = [name for name in names if low <= int(name) <= high]
