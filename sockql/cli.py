@@ -99,13 +99,29 @@ def _run(words: Sequence[str]) -> int:
         return _tell(options)
     command = options.command
     arguments = options.arguments
+    name = command.name if command is not None else ""
+    if name != "watch":
+        _refuse_watching(options)
+    if name == "completion":
+        return _completion(options, arguments)
     if command is not None and not command.sql:
-        return _describe(options, command.name, arguments)
+        return _describe(options, name, arguments)
     if not arguments and options.file is None and sys.stdin is not None and os.isatty(0):
-        if command is None:
+        if command is not None:
+            raise UsageError(f"{name}: which SQL? sockql {name} {command.metavar}")
+        if sys.stdout is None or not os.isatty(1):
             return _tell(options)
-        raise UsageError(f"{command.name}: which SQL? sockql {command.name} {command.metavar}")
-    return _query(options, _sql(options), planning=command is not None)
+        from sockql import shell
+
+        return shell.run(options)
+    sql = _sql(options)
+    return _watch(options, sql) if name == "watch" else _query(options, sql, planning=bool(name))
+
+
+def _refuse_watching(options: Options) -> None:
+    for flag, given in (("--interval", options.interval), ("--count", options.count)):
+        if given is not None:
+            raise UsageError(f"{flag} is an option of sockql watch")
 
 
 def _tell(options: Options) -> int:
@@ -117,10 +133,23 @@ def _tell(options: Options) -> int:
 
         text = f"sockql {__version__}\n"
     else:
-        from sockql.options import build_parser
+        from sockql.option_parser import build_parser
 
         text = build_parser().format_help()
     standard_output().write(text)
+    return 0
+
+
+def _completion(options: Options, arguments: Sequence[str]) -> int:
+    """``completion``: the code for a shell."""
+    from sockql.command_completion import script
+    from sockql.options import SHELLS
+
+    if not arguments:
+        raise UsageError(f"completion: for which shell? {', '.join(SHELLS)}")
+    text = script(arguments[0])
+    with _open(options) as out:
+        out.write(text)
     return 0
 
 
@@ -208,6 +237,16 @@ def _query(options: Options, sql: str, *, planning: bool) -> int:
         return 3 if options.strict and engine.notices else 0
 
 
+def _watch(options: Options, sql: str) -> int:
+    from sockql.watch import run
+
+    if options.bindings:
+        _check_bindings(options.bindings, sql)
+    with _engine(options) as engine:
+        engine.timeout = options.seconds
+        return run(options, engine, sql, _say)
+
+
 def _say_notices(engine: Engine) -> None:
     from sockql.terminal import escape
 
@@ -219,6 +258,7 @@ def _results(options: Options, engine: Engine, sql: str, out: Output) -> None:
     """Write the rows of each statement."""
     from time import perf_counter
 
+    from sockql.progress import Progress
     from sockql.render import render, writer_class
 
     format = writer_class(options.format or "table")
@@ -226,16 +266,17 @@ def _results(options: Options, engine: Engine, sql: str, out: Output) -> None:
     between = ""
     while True:
         started = perf_counter()
-        with _Alarm(engine.timeout):
+        with _Alarm(engine.timeout), Progress(engine.host) as progress:
             result = next(results, None)
             if result is None:
                 return
+            found: Iterable[Row] = progress.until_rows(result) if out.terminal else result
             if result.columns:
                 writer = format(result.columns, header=options.header, terminal=out.terminal)
-                count = render(writer, result, out, between)
+                count = render(writer, found, out, between)
                 between = writer.between
             else:
-                count = sum(1 for _ in result)
+                count = sum(1 for _ in found)
         if options.timing:
             rows = "row" if count == 1 else "rows"
             _say(f"{count:,} {rows} in {perf_counter() - started:.3f} s")
@@ -243,8 +284,9 @@ def _results(options: Options, engine: Engine, sql: str, out: Output) -> None:
 
 def _plan(options: Options, engine: Engine, sql: str, out: Output) -> None:
     from sockql import describe
+    from sockql.progress import Progress
 
-    with _Alarm(engine.timeout):
+    with _Alarm(engine.timeout), Progress(engine.host):
         plan = engine.plan(sql, options.bindings)
     if options.format is None:
         out.write(describe.plan_text(plan))

@@ -2,8 +2,8 @@
 
 :data:`OPTIONS` is read twice.  :func:`parse_plain` takes the command lines that people type, at
 the cost of a few dictionary look-ups; argparse, which takes longer to import than SQLite, is
-built from the same table for everything else: help, wrong usage, abbreviations, clustered
-flags.  Where both understand a command line they understand the same; a test holds them to it.
+built from the same table (:mod:`sockql.option_parser`) for everything else: help, wrong usage,
+abbreviations, clustered flags.  Where both understand a command line they understand the same; a test holds them to it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from sockql.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from argparse import ArgumentParser
     from collections.abc import Sequence
     from typing import Any, Final
 
@@ -51,26 +50,51 @@ class Option:
 class Command:
     """A first word that is not SQL: what may follow it, and its line of help."""
 
-    __slots__ = ("help", "metavar", "most", "name", "sql")
+    __slots__ = ("choices", "help", "metavar", "most", "name", "sql")
 
     def __init__(
-        self, name: str, metavar: str, help: str, *, sql: bool = False, most: int | None = 0
+        self,
+        name: str,
+        metavar: str,
+        help: str,
+        *,
+        sql: bool = False,
+        most: int | None = 0,
+        choices: str = "",
     ) -> None:
         self.name = name
         self.metavar = metavar
         self.help = help
         self.sql = sql  # the words are SQL, which may also come from a file
         self.most = most  # words it takes, None for any number
+        self.choices = choices  # what its words are names of, for completion: tables, shells
 
 
 COMMANDS: Final = {
     command.name: command
     for command in (
         Command("tables", "", "the tables, a line each"),
-        Command("schema", "[TABLE ...]", "columns, types, units and sources of tables", most=None),
+        Command(
+            "schema",
+            "[TABLE ...]",
+            "columns, types, units and sources of tables",
+            most=None,
+            choices="tables",
+        ),
         Command("plan", '"SQL"', "what a statement asks of the kernel, and its cost", sql=True),
+        Command("watch", '"SQL"', "a statement again and again, and what changes", sql=True),
+        Command(
+            "completion",
+            "SHELL",
+            "the code that completes sockql's words in bash, zsh or fish",
+            most=1,
+            choices="shells",
+        ),
     )
 }
+
+#: The shells that ``sockql completion`` knows.
+SHELLS: Final = ("bash", "zsh", "fish")
 
 
 def _format(name: str, help: str) -> Option:
@@ -122,6 +146,21 @@ OPTIONS: Final = (
         "--proc", kind=TAKE, metavar="DIR", group="input", help="procfs to read instead of /proc"
     ),
     Option(
+        "-n",
+        "--interval",
+        kind=TAKE,
+        metavar="SECONDS",
+        group="watching",
+        help="seconds from one round of watch to the next (default 2)",
+    ),
+    Option(
+        "--count",
+        kind=TAKE,
+        metavar="ROUNDS",
+        group="watching",
+        help="end watch after so many rounds",
+    ),
+    Option(
         "--timeout",
         kind=TAKE,
         metavar="SECONDS",
@@ -135,7 +174,7 @@ OPTIONS: Final = (
     Option("-h", "--help", group="behaviour", help="show this help"),
 )
 
-_BY_FLAG: Final = {flag: option for option in OPTIONS for flag in option.flags}
+BY_FLAG: Final = {flag: option for option in OPTIONS for flag in option.flags}
 
 
 class Options:
@@ -150,6 +189,8 @@ class Options:
         self.parameters: list[str] = []
         self.proc: str | None = None
         self.timeout: str | None = None
+        self.interval: str | None = None
+        self.count: str | None = None
         self.strict = False
         self.timing = False
         self.debug = False
@@ -197,15 +238,29 @@ class Options:
 
         :raises UsageError: when it is not a positive, finite one.
         """
-        if self.timeout is None:
+        return None if self.timeout is None else positive("--timeout", self.timeout)
+
+    @property
+    def every(self) -> float:
+        """``--interval`` as a number, 2 when it is not given.
+
+        :raises UsageError: when it is not a positive, finite one.
+        """
+        return 2.0 if self.interval is None else positive("--interval", self.interval)
+
+    @property
+    def rounds(self) -> int | None:
+        """``--count`` as a number, None for no end.
+
+        :raises UsageError: when it is not a positive one.
+        """
+        if self.count is None:
             return None
-        try:
-            number = float(self.timeout)
-        except ValueError:
-            number = 0.0
-        if not 0 < number < float("inf"):
-            raise UsageError(f"--timeout {self.timeout}: not a positive number of seconds")
-        return number
+        if self.count.isascii() and self.count.isdigit() and 0 < len(self.count) < 19:
+            number = int(self.count)
+            if number:
+                return number
+        raise UsageError(f"--count {self.count}: not a positive number of rounds")
 
     @property
     def bindings(self) -> dict[str, Value]:
@@ -221,6 +276,20 @@ class Options:
                 raise UsageError(f"-p {parameter}: not NAME=VALUE or NAME:text=VALUE")
             found[name] = text(value) if colon else typed(value)
         return found
+
+
+def positive(flag: str, argument: str) -> float:
+    """Seconds, as ``flag`` takes them.
+
+    :raises UsageError: when ``argument`` is not a positive, finite number.
+    """
+    try:
+        number = float(argument)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise UsageError(f"{flag} {argument}: not a positive number of seconds")
+    return number
 
 
 def text(argument: str) -> str:
@@ -260,7 +329,11 @@ def parse(arguments: Sequence[str]) -> Options:
     :raises UsageError: for an option that does not exist or lacks its value.
     """
     options = parse_plain(arguments)
-    return options if options is not None else parse_fully(arguments)
+    if options is None:
+        from sockql.option_parser import parse_fully
+
+        return parse_fully(arguments)
+    return options
 
 
 def parse_plain(arguments: Sequence[str]) -> Options | None:
@@ -272,7 +345,7 @@ def parse_plain(arguments: Sequence[str]) -> Options | None:
             options.words.append(word)
             continue
         flag, equals, value = word.partition("=")
-        option = _BY_FLAG.get(flag)
+        option = BY_FLAG.get(flag)
         if option is None or (equals and (option.kind == SET or flag[:2] != "--")):
             return None
         if option.kind == SET:
@@ -287,75 +360,6 @@ def parse_plain(arguments: Sequence[str]) -> Options | None:
         else:
             getattr(options, option.attribute).append(value)
     return options
-
-
-def parse_fully(arguments: Sequence[str]) -> Options:
-    """The same with argparse.
-
-    :raises UsageError: with argparse's words, and what was probably meant.
-    """
-    options = Options()
-    # Versions of argparse differ in what they make of "--" between words.
-    end = arguments.index("--") if "--" in arguments else len(arguments)
-    found, unknown = build_parser().parse_known_intermixed_args(list(arguments[:end]))
-    if unknown:
-        raise UsageError(f"unknown option {unknown[0]}{_meant(unknown[0])}; see sockql --help")
-    for attribute, value in vars(found).items():
-        setattr(options, attribute, value)
-    options.words += arguments[end + 1 :]
-    return options
-
-
-def _meant(flag: str) -> str:
-    from difflib import get_close_matches
-
-    close = get_close_matches(flag.partition("=")[0], _BY_FLAG, 1)
-    return f", did you mean {close[0]}?" if close else ""
-
-
-def build_parser() -> ArgumentParser:
-    """argparse's parser for :data:`OPTIONS`: for help, odd command lines and completion."""
-    import argparse
-
-    class Parser(argparse.ArgumentParser):
-        def error(self, message: str) -> Any:
-            raise UsageError(f"{message}; see sockql --help")
-
-    epilog = "commands:\n" + "".join(
-        f"  {f'{command.name} {command.metavar}':<22}{command.help}\n"
-        for command in COMMANDS.values()
-    )
-    parser = Parser(
-        prog="sockql",
-        usage='sockql [options] "SQL"\n       sockql [options] COMMAND ...',
-        description="SQL over the live sockets, processes and file descriptors of this host.",
-        epilog=epilog + "\n" + STATUSES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        add_help=False,
-    )
-    parser.add_argument(
-        "words",
-        nargs="*",
-        metavar="SQL",
-        help="one statement or several; standard input when there is none, or for -",
-    )
-    groups: dict[str, Any] = {}
-    actions = {SET: "store_const", TAKE: "store", ADD: "append"}
-    for option in OPTIONS:
-        if option.group not in groups:
-            groups[option.group] = parser.add_argument_group(option.group)
-        more: dict[str, Any] = (
-            {"const": option.constant} if option.kind == SET else {"metavar": option.metavar}
-        )
-        groups[option.group].add_argument(
-            *option.flags,
-            dest=option.attribute,
-            action=actions[option.kind],
-            default=argparse.SUPPRESS,
-            help=option.help.replace("%", "%%"),
-            **more,
-        )
-    return parser
 
 
 STATUSES: Final = """\

@@ -20,7 +20,9 @@ from sockql import cli, tables
 from sockql.engine import Engine
 from sockql.errors import DataError, Interrupted, TimeoutExpired
 from sockql.host import Host
+from sockql.progress import PATIENCE
 from tests.conftest import ROOT
+from tests.fakeproc import stat as stat_text
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"}
 COMMAND = [sys.executable, "-m", "sockql"]
@@ -38,15 +40,20 @@ def run(*words: str | bytes, **more: Any) -> tuple[int, str, str]:
 
 
 def start(*words: str, **more: Any) -> subprocess.Popen[bytes]:
-    more.setdefault("stdin", subprocess.DEVNULL)
-    return subprocess.Popen([*COMMAND, *words], env=ENVIRONMENT, **more)
+    more = {"stdin": subprocess.DEVNULL, "env": ENVIRONMENT, **more}
+    return subprocess.Popen([*COMMAND, *words], **more)
 
 
-def on_terminal(*words: str, stdin: bool = False) -> tuple[int, str]:
-    """Status and output of ``sockql`` on a terminal of its own."""
+def on_terminal(*words: str, stdin: bool = False, typed: bytes = b"") -> tuple[int, str]:
+    """Status and output of ``sockql`` on a terminal of its own, after ``typed``."""
     master, slave = pty.openpty()
+    os.write(master, typed)
     process = start(
-        *words, stdin=slave if stdin else subprocess.DEVNULL, stdout=slave, stderr=slave
+        *words,
+        stdin=slave if stdin else subprocess.DEVNULL,
+        stdout=slave,
+        stderr=slave,
+        env={**ENVIRONMENT, "TERM": "dumb"},
     )
     os.close(slave)
     said = b""
@@ -122,10 +129,61 @@ def test_the_error_of_a_multi_line_file_points_into_its_line(tmp_path: Path) -> 
 # -- on a terminal ------------------------------------------------------------------------------
 
 
-def test_without_sql_on_a_terminal_the_help_is_shown() -> None:
-    status, said = on_terminal(stdin=True)
-    assert (status, said) == (0, run("--help")[1])
+def test_without_sql_on_a_terminal_the_shell_is_run(tmp_path: Path) -> None:
+    status, said = on_terminal(stdin=True, typed=b".mode\n.quit 7\n")
+    assert status == 7
+    assert "sockql> " in said
+    status, said = on_terminal("--csv", "--proc", str(tmp_path), stdin=True)
+    assert (status, said) == (
+        3,
+        f"sockql: {tmp_path}: no processes there; is it a mounted procfs?\n",
+    )
+
+
+def test_without_sql_and_without_a_terminal_to_write_to_the_help_is_shown() -> None:
+    master, slave = pty.openpty()
+    try:
+        status, said, why = run(stdin=slave)
+    finally:
+        os.close(slave)
+        os.close(master)
+    assert (status, said, why) == (0, run("--help")[1], "")
     assert said.startswith('usage: sockql [options] "SQL"\n')
+
+
+def test_a_long_query_says_what_it_does_until_its_rows_come(tmp_path: Path) -> None:
+    """Reading a process takes as long as this test wants."""
+    for pid in (1, 2):
+        (tmp_path / str(pid)).mkdir()
+        os.mkfifo(tmp_path / str(pid) / "stat")
+    master, slave = pty.openpty()
+    process = start(
+        *("--proc", str(tmp_path), "--csv", "select pid, name from processes order by pid"),
+        stdout=slave,
+        stderr=slave,
+    )
+    os.close(slave)
+    said = b""
+    with open(master, "rb", buffering=0) as terminal:
+        first, second = map(int, os.listdir(tmp_path))
+        with open(tmp_path / str(first) / "stat", "wb") as fifo:
+            # It waits for us by now; so long that its patience ends.
+            assert not select.select([terminal], [], [], PATIENCE + 0.2)[0]
+            fifo.write(stat_text(first, b"x"))
+        while b"processes: " not in said:
+            assert select.select([terminal], [], [], DEADLINE)[0]
+            said += terminal.read(65536)
+        assert said == b"\rprocesses: 1 of 2"
+        with open(tmp_path / str(second) / "stat", "wb") as fifo:
+            fifo.write(stat_text(second, b"x"))
+        while True:
+            try:
+                said += terminal.read(65536)
+            except OSError:
+                break
+    assert process.wait(DEADLINE) == 0
+    line = b"\rprocesses: 1 of 2"
+    assert said == line + b"\r" + b" " * 17 + b"\rpid,name\r\n1,x\r\n2,x\r\n"
 
 
 def test_plan_without_sql_on_a_terminal_does_not_wait() -> None:

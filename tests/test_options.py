@@ -5,18 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sockql.errors import UsageError
-from sockql.options import (
-    COMMANDS,
-    OPTIONS,
-    SET,
-    Options,
-    build_parser,
-    parse,
-    parse_fully,
-    parse_plain,
-    text,
-    typed,
-)
+from sockql.option_parser import build_parser, parse_fully
+from sockql.options import COMMANDS, OPTIONS, SET, Options, parse, parse_plain, text, typed
 
 FLAGS = [flag for option in OPTIONS for flag in option.flags]
 VALUES = ["-", "x", "a=b", "json", "1.5", "-1", "", "select 1", "-x y", "--json", "é", "a=b=c"]
@@ -109,6 +99,8 @@ def options(**attributes: object) -> Options:
         (["--no-header", "-o", "-"], options(header=False, output="-")),
         (["--timeout", "-1"], options(timeout="-1")),
         (["--timeo=5"], options(timeout="5")),
+        (["watch", "-n5", "x"], options(words=["watch", "x"], interval="5")),
+        (["-n", "0.5", "--count=3"], options(interval="0.5", count="3")),
         (["--", "--json"], options(words=["--json"])),
         (["a", "--", "-x", "--"], options(words=["a", "-x", "--"])),
         (["-- note\nselect 1", "--tsv"], options(words=["-- note\nselect 1"], format="tsv")),
@@ -144,6 +136,8 @@ def test_wrong_usage_is_one_line(words: list[str], message: str) -> None:
         (["schema", "fds", "sockets"], "schema", ["fds", "sockets"]),
         (["plan", "select 1"], "plan", ["select 1"]),
         (["plan"], "plan", []),
+        (["watch", "select 1"], "watch", ["select 1"]),
+        (["completion", "bash"], "completion", ["bash"]),
     ],
 )
 def test_a_first_word_is_a_command_or_sql(
@@ -159,6 +153,8 @@ def test_a_first_word_is_a_command_or_sql(
     [
         (["select", "1"], "the SQL has to be one argument, but there are 2; put it in quotes"),
         (["tables", "fds"], "tables takes no argument 'fds'"),
+        (["completion", "bash", "zsh"], "completion takes no argument 'zsh'"),
+        (["watch", "select", "1"], "watch takes one SQL argument; put it in quotes"),
         (["plan", "select", "1"], "plan takes one SQL argument; put it in quotes"),
     ],
 )
@@ -182,6 +178,25 @@ def test_any_other_timeout_is_refused(given: str) -> None:
 
 def test_no_timeout_is_none() -> None:
     assert parse([]).seconds is None
+
+
+def test_watch_has_two_seconds_between_rounds_and_no_end_unless_told() -> None:
+    assert (parse([]).every, parse([]).rounds) == (2.0, None)
+    assert (parse(["-n", ".5", "--count", "12"]).every, parse(["--count=012"]).rounds) == (0.5, 12)
+
+
+@pytest.mark.parametrize("given", ["0", "-1", "nan", "inf", "soon", ""])
+def test_any_other_interval_is_refused(given: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        _ = parse([f"--interval={given}"]).every
+    assert str(caught.value) == f"--interval {given}: not a positive number of seconds"
+
+
+@pytest.mark.parametrize("given", ["0", "-1", "1.5", "1e3", "٣", "", "9" * 30])
+def test_any_other_count_is_refused(given: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        _ = parse([f"--count={given}"]).rounds
+    assert str(caught.value) == f"--count {given}: not a positive number of rounds"
 
 
 def test_parameters_are_bound_by_name_and_the_last_one_counts() -> None:

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from sockql import manpage
+from sockql.options import COMMANDS, OPTIONS, STATUSES
+from tests.conftest import ROOT, Python
+
+PAGE = ROOT / "docs" / "sockql.1"
+
+
+def test_the_page_is_what_the_declarations_make(python: Python) -> None:
+    assert PAGE.read_text(encoding="utf-8") == manpage.page()
+    done = python("-m", "sockql.manpage", "--check")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_another_word_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert manpage.main(["--chek"]) == 2
+    assert capsys.readouterr() == ("", "usage: python -m sockql.manpage [--check]\n")
+
+
+def test_a_page_that_is_not_there_is_not_up_to_date(
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    checkout = tmp_path_factory.mktemp("checkout")
+    monkeypatch.setattr(manpage, "__file__", str(checkout / "sockql" / "manpage.py"))
+    assert manpage.main([]) == 2
+    assert capsys.readouterr().err == f"sockql.manpage: no folder {checkout}/docs: not a checkout\n"
+    (checkout / "docs").mkdir()
+    assert manpage.main(["--check"]) == 1
+    assert manpage.main([]) == 0
+    assert manpage.main(["--check"]) == 0
+    assert (checkout / "docs" / "sockql.1").read_text() == manpage.page()
+
+
+def rendered() -> str:
+    """The page as man(1) shows it, without bold and italics."""
+    if shutil.which("groff") is None:
+        pytest.skip("groff is not installed")
+    done = subprocess.run(
+        ["groff", "-man", "-Tutf8", "-ww", "-P-c", "-rLL=300n"],
+        input=manpage.page().encode(),
+        capture_output=True,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    return re.sub(".\b", "", done.stdout.decode())
+
+
+def test_groff_has_nothing_to_say_and_shows_every_option_command_and_status() -> None:
+    text = rendered()
+    for option in OPTIONS:
+        for flag in option.flags:
+            assert re.search(rf"(?m)^ +(-\w.*, )?{re.escape(flag)}\b", text), flag
+        assert option.help in text or option.help[:1].upper() + option.help[1:] in text
+    for command in COMMANDS.values():
+        start = f"{command.name} {command.metavar}".rstrip()
+        assert text.count(start) >= 2
+        assert f"sockql [options] {start}\n" in text
+    for status in re.findall(r"^  (\d+) ", STATUSES, re.MULTILINE):
+        assert re.search(rf"(?m)^ +{status}  +\w", text)
+
+
+def test_what_can_be_typed_is_shown_as_it_is_typed() -> None:
+    text = rendered()
+    assert r"tabs, line ends and \ in a cell are \t, \n, \r and \\." in text
+    assert 'eval "$(sockql completion bash)"\n' in text
+    assert "sockql --line -p inode=56789 'select * from sockets where inode = :inode'\n" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        ("a-b", r"a\-b"),
+        (r"\t", r"\et"),
+        (".RE", r"\&.RE"),
+        ("'it'", r"\(aqit\(aq"),
+        ('"~^`', r"\(dq\(ti\(ha\(ga"),
+    ],
+)
+def test_text_is_never_taken_for_a_request(text: str, escaped: str) -> None:
+    assert manpage._text(text) == escaped
