@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from sockql.loops import recognise
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from typing import Any, Final
 
+    from sockql.loops import Loops
     from sockql.scan import Scan, Scans
 
 
@@ -17,15 +20,14 @@ class Analysis:
     ``scans`` are the scans of virtual tables, one for each cursor, in the order they are opened.
     ``once`` are the tables of which one cursor makes one pass: their rows can be streamed.
     ``varying`` has, by scan, the positions of the values that an outer loop gives.
-    ``copies`` are the columns of the result when the statement does nothing but copy the cells of
-    one scan, row by row; else it is empty.
+    ``loops`` is the whole statement when it does nothing but join and copy.
     """
 
-    __slots__ = ("columns", "copies", "once", "scans", "varying")
+    __slots__ = ("columns", "loops", "once", "scans", "varying")
 
     def __init__(self) -> None:
         self.columns: dict[str, set[str]] = {}
-        self.copies: list[int] = []
+        self.loops: Loops | None = None
         self.scans: list[Scan] = []
         self.once: set[str] = set()
         self.varying: dict[int, set[int]] = {}
@@ -37,20 +39,6 @@ _LOADS: Final = frozenset({"Blob", "Int64", "Integer", "Real", "String", "String
 #: Opcodes that begin something to loop over.
 _SOURCES: Final = frozenset({"InitCoroutine", "OpenDup", "OpenEphemeral", "OpenRead", "VOpen"})
 
-#: The opcodes of a statement that copies cells.
-_COPYING: Final = _LOADS | {
-    "Goto",
-    "Halt",
-    "Init",
-    "Null",
-    "ResultRow",
-    "Transaction",
-    "VColumn",
-    "VFilter",
-    "VNext",
-    "VOpen",
-}
-
 
 def analyse(
     opcodes: Iterable[Sequence[Any]], tree: Callable[[], Iterable[Sequence[Any]]], scans: Scans
@@ -59,9 +47,9 @@ def analyse(
 
     ``opcodes`` are the rows of EXPLAIN: addr, opcode, p1, p2, p3, p4, …; ``tree`` those of
     EXPLAIN QUERY PLAN: id, parent, unused, detail; they are only asked for when there is more
-    than one loop.  A virtual table shows up as VFilter with our text in p4 and VColumn with the cursor in
-    p1 and the column in p2.  A value is taken for constant when its register is loaded with a
-    constant once; :class:`Run` notices if that was wrong.
+    than one loop.  A virtual table shows up as VFilter with our text in p4 and VColumn with the
+    cursor in p1 and the column in p2.  A value is taken for constant when its register is loaded
+    with a constant once; :class:`Run` notices if that was wrong.
     Source: https://www.sqlite.org/opcode.html
     """
     found = Analysis()
@@ -69,10 +57,8 @@ def analyse(
     used: list[tuple[int, int]] = []
     filters: list[tuple[Scan, int]] = []
     loads: dict[int, int] = {}
-    results: list[tuple[int, int]] = []
-    registers: dict[int, list[int]] = {}
-    copying = True
     loops = 0
+    opcodes = list(opcodes)
     for _, opcode, p1, p2, p3, p4, *_ in opcodes:
         if opcode == "VFilter":
             scan = scans.find(p4)
@@ -83,12 +69,8 @@ def analyse(
                 filters.append((scan, p3 + 2))
         elif opcode == "VColumn":
             used.append((p1, p2))
-            registers.setdefault(p3, []).append(p2)
         elif opcode in _LOADS:
             loads[p2] = loads.get(p2, 0) + 1
-        elif opcode == "ResultRow":
-            results.append((p1, p2))
-        copying = copying and opcode in _COPYING
         loops += opcode in _SOURCES
     for scan in found.scans:
         found.columns.setdefault(scan.table.schema.name, set())
@@ -106,11 +88,6 @@ def analyse(
     names = [scan.table.schema.name for scan in found.scans]
     if len(names) == 1 and loops == 1:
         found.once = set(names)
-        if copying and len(results) == 1:
-            first, count = results[0]
-            written = [registers.get(register, []) for register in range(first, first + count)]
-            if all(len(positions) == 1 for positions in written):
-                found.copies = [positions[0] for positions in written]
     elif names:
         # In a plan a scan ends in "INDEX idxNum:idxStr", and our idxStr is "table:id".
         outer = {line.rpartition(" INDEX ")[2] for line in _outermost(tree())}
@@ -118,6 +95,8 @@ def analyse(
             name = scan.table.schema.name
             if names.count(name) == 1 and f"{scan.id}:{name}:{scan.id}" in outer:
                 found.once.add(name)
+    if names and names[0] in found.once:
+        found.loops = recognise(opcodes, scans)
     return found
 
 

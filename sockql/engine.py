@@ -27,7 +27,7 @@ from sockql.vtab import Module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Any, Final
 
     from sockql.host import Host
@@ -51,9 +51,11 @@ class Result:
         sql: str,
         cursor: apsw.Cursor,
         columns: tuple[str, ...],
+        parameters: Sequence[Value],
     ) -> None:
         self.sql = sql
         self.columns = columns
+        self._parameters = parameters
         self._engine = engine
         self._statement = statement
         self._cursor = cursor
@@ -61,8 +63,7 @@ class Result:
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
         try:
             yield from self._cursor
-            if self._statement.analysis.copies:
-                yield from self._statement.copies()
+            yield from self._statement.rows(self._parameters)
         except (apsw.Error, UnicodeError) as error:
             raise self._engine.explain_error(error, self.sql) from None
         finally:
@@ -214,10 +215,12 @@ class Engine:
         self.statement = Statement(self.host, Analysis())
         cursor = self.connection.cursor()
         columns: list[str] = []
+        parameters: list[Value] = []
 
         def prepared(cursor: apsw.Cursor, _sql: str, _bindings: object) -> bool:
             """A completed cursor has no description any more, so take it before the first step."""
             columns.extend(name for name, *_ in cursor.description)
+            parameters.extend(params[name] for name in cursor.bindings_names if name is not None)
             return True
 
         cursor.exec_trace = prepared
@@ -235,7 +238,7 @@ class Engine:
             if isinstance(error, (apsw.Error, KeyError, UnicodeError)):
                 raise self.explain_error(error, sql) from None
             raise
-        self._result = Result(self, self.statement, sql, cursor, _distinct(columns))
+        self._result = Result(self, self.statement, sql, cursor, _distinct(columns), parameters)
         return self._result
 
     def _make_views(self, sql: str) -> None:

@@ -80,17 +80,6 @@ class Run:
         # A join runs through here once for each outer row.
         if self.only_key >= 0 and type(value := values[self.only_key]) is int:
             return iter(self.index.get(value, ()))
-        if self.trace.scans == 1 and self.lookups and self._collected(values) is not None:
-            # All of it is here already: look up in that, and see the same instant.
-            self.keys += self.lookups
-            self.lookups = []
-        if len(self.cache) > _MAX_CONSTANTS and self.constants and not self.lookups:
-            # They do vary.  Ask the source once for everything instead of once for each.
-            self.keys += [i for i in self.constants if self.scan.terms[i].operator == "="]
-            self.constants = []
-            self.cache = {}
-        if self.keys:
-            return self._look_up(values)
         # A second pass was not foreseen (a coroutine in an inner loop): the next ones share it.
         if self.streams and self.trace.scans == 1 and not self.statement.frozen:
             request = self._request(values, self.scan.row_limit(values))
@@ -100,7 +89,22 @@ class Run:
             if self.statement.tracing:
                 stream = _traced(stream, self.trace)
             return self._grouped(self._checked(stream, values, fresh=True))
-        return self._grouped(iter(self._collect(values)))
+        self.trace.scans -= 1
+        return self._grouped(iter(self.rows(values)))
+
+    def rows(self, values: tuple[Any, ...]) -> Sequence[Any]:
+        """The records for ``values``, from an index or a list."""
+        self.trace.scans += 1
+        if self.trace.scans == 1 and self.lookups and self._collected(values) is not None:
+            # All of it is here already: look up in that, and see the same instant.
+            self.keys += self.lookups
+            self.lookups = []
+        if len(self.cache) > _MAX_CONSTANTS and self.constants and not self.lookups:
+            # They do vary.  Ask the source once for everything instead of once for each.
+            self.keys += [i for i in self.constants if self.scan.terms[i].operator == "="]
+            self.constants = []
+            self.cache = {}
+        return self._look_up(values) if self.keys else self._collect(values)
 
     def _grouped(self, records: Iterator[Any]) -> Iterator[Any]:
         """``records`` as GROUP BY wants them, without sorting and without keeping them all.
@@ -204,7 +208,7 @@ class Run:
         checked = self._checked(unchecked, values, fresh=fresh)
         return records if checked is unchecked else list(checked)
 
-    def _look_up(self, values: tuple[Any, ...]) -> Iterator[Any]:
+    def _look_up(self, values: tuple[Any, ...]) -> Sequence[Any]:
         """The records whose keys equal their ``values``."""
         records = self._collect(values)
         terms = self.scan.terms
@@ -219,10 +223,11 @@ class Run:
             if type(value) is not int or column.type != INTEGER:
                 value = coerce(column, value)
                 if value is UNKNOWN:
-                    return iter(records)
+                    return records
                 value = folded(column, value)
             key.append(value)
-        return iter(self.index.get(key[0] if len(key) == 1 else tuple(key), ()))
+        found: Sequence[Any] = self.index.get(key[0] if len(key) == 1 else tuple(key), ())
+        return found
 
 
 def keys_of(records: list[Any], columns: Sequence[Column]) -> list[Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from itertools import islice
 
 from sockql.request import Trace
 from sockql.run import Run
@@ -11,7 +10,7 @@ from sockql.snapshot import Snapshot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
     from sockql.analysis import Analysis
@@ -36,8 +35,7 @@ class Statement:
         #: Whether the snapshot outlives the statement, so that others will want other columns.
         self.frozen = frozen is not None
         self.traces: dict[int, Trace] = {}
-        #: The records of the only scan, where SQLite would do nothing but copy its cells.
-        self.copied: Iterator[Any] | None = None
+        self._outermost: Iterator[Any] = iter(())
         self._runs: dict[int, Run] = {}
         readers = sum("pid" in scan.table.schema.by_name for scan in analysis.scans)
         self.snapshot = frozen or Snapshot(shared=readers > 1)
@@ -54,28 +52,26 @@ class Statement:
         run = self._runs.get(scan.id)
         return run.how if run is not None else "not reached"
 
-    def run(self, scan: Scan) -> Callable[[tuple[Any, ...]], Iterator[Any]]:
-        """What gives the records of ``scan`` for xFilter's values."""
+    def run(self, scan: Scan) -> Run:
+        """The :class:`Run` of ``scan``, made when it is first asked for."""
         run = self._runs.get(scan.id)
         if run is None:
             run = self._runs[scan.id] = Run(self, scan)
-        return partial(self._take, run) if self.analysis.copies else run
+        return run
+
+    def filter(self, scan: Scan) -> Callable[[tuple[Any, ...]], Iterator[Any]]:
+        """What gives the records of ``scan`` for xFilter's values."""
+        run = self.run(scan)
+        return run if self.analysis.loops is None else partial(self._take, run)
 
     def _take(self, run: Run, values: tuple[Any, ...]) -> Iterator[Any]:
-        """Keep the records for :meth:`copies`; SQLite is told that there are none."""
-        self.copied = run(values)
+        """Keep the records for :meth:`rows`; SQLite is told that there are none."""
+        self._outermost = run(values)
         return iter(())
 
-    def copies(self) -> Iterator[tuple[Any, ...]]:
-        """The result of a statement that copies the cells of one scan.
-
-        Running its bytecode, with a call back for each row and cell, takes four times as long.
-        """
-        columns = self.analysis.scans[0].table.schema.columns
-        getters = [columns[position].get for position in self.analysis.copies]
-        records = self.copied or iter(())
-        # The first rows at once, then as many as the processor's cache holds.
-        size = 16
-        while batch := list(islice(records, size)):
-            yield from zip(*[map(get, batch) for get in getters])
-            size = 1024
+    def rows(self, parameters: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+        """The rows of a statement that only joins and copies, which SQLite has not seen."""
+        loops = self.analysis.loops
+        if loops is None:
+            return iter(())
+        return loops.rows(self._outermost, self.run, parameters, self.host.check)

@@ -95,7 +95,7 @@ class Cursor:
             if scan.groups:
                 self.getters = CELLS
             self.number = number
-            run = self.run = self.engine.statement.run(scan)
+            run = self.run = self.engine.statement.filter(scan)
         self.iterator = run(values)
         self.record = next(self.iterator, None)
 

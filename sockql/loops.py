@@ -1,0 +1,263 @@
+"""Statements that do nothing but join and copy: loops over scans, and cells for the result.
+
+SQLite runs such a statement with a call into Python for each row, each cell and each look-up of
+an inner loop.  When its bytecode is nothing else (no comparison is left to SQLite, nothing is
+computed, sorted or limited), the same loops are run here over batches of records, with the same
+rows in the same order, in a quarter of the time.
+"""
+
+from __future__ import annotations
+
+from itertools import chain, compress, islice, repeat
+
+from sockql.schema import INTEGER
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import Any, Final, TypeAlias
+
+    from sockql.run import Run
+    from sockql.scan import Scan, Scans
+    from sockql.schema import Column
+
+    #: One row of EXPLAIN: addr, opcode, p1, p2, p3, p4, …
+    Opcode: TypeAlias = Sequence[Any]
+    #: Records of as many joined rows, one list for each loop.
+    Batch: TypeAlias = list[Sequence[Any]]
+
+#: The opcodes of loops that copy, without those that load a constant.
+_LOOPING: Final = frozenset(
+    {
+        "Goto",
+        "Halt",
+        "Init",
+        "ResultRow",
+        "SCopy",
+        "Transaction",
+        "VColumn",
+        "VFilter",
+        "VNext",
+        "VOpen",
+    }
+)
+_CONSTANTS: Final = frozenset({"Int64", "Integer", "Real", "String8", "Variable"})
+#: Rows of the outermost loop that are joined at once: few at first, for the first rows to come
+#: soon, then as many as fit the processor's cache.
+_FIRST: Final = 16
+_BATCH: Final = 1024
+#: Joined rows at once, however many match.
+_MOST: Final = 8192
+
+
+class Cell:
+    """A cell of the record of the loop number ``loop``, counted from the outermost."""
+
+    __slots__ = ("loop", "position")
+
+    def __init__(self, loop: int, position: int) -> None:
+        self.loop = loop
+        self.position = position
+
+
+class Constant:
+    """A value that stays the same: a literal, or the parameter number ``parameter`` from 1."""
+
+    __slots__ = ("parameter", "value")
+
+    def __init__(self, value: Any, parameter: int = 0) -> None:
+        self.value = value
+        self.parameter = parameter
+
+
+class Loop:
+    """One loop: a scan, and where the values of its terms come from."""
+
+    __slots__ = ("scan", "values")
+
+    def __init__(self, scan: Scan, values: list[Cell | Constant]) -> None:
+        self.scan = scan
+        self.values = values
+
+
+class Loops:
+    """The loops of a statement from the outermost to the innermost, and the result's cells."""
+
+    __slots__ = ("loops", "result")
+
+    def __init__(self, loops: list[Loop], result: list[Cell]) -> None:
+        self.loops = loops
+        self.result = result
+
+    def rows(
+        self,
+        records: Iterator[Any],
+        run: Callable[[Scan], Run],
+        parameters: Sequence[Any],
+        check: Callable[[], None],
+    ) -> Iterator[tuple[Any, ...]]:
+        """The rows of the statement, for the ``records`` of the outermost loop.
+
+        ``run`` gives the :class:`Run` of an inner scan, ``parameters`` are the values of the
+        parameters in their order; ``check`` is called from time to time.
+        """
+        levels = [_Level(self, loop, run(loop.scan), parameters) for loop in self.loops[1:]]
+        getters = [(cell.loop, self.column(cell).get) for cell in self.result]
+        size = _FIRST
+        while batch := list(islice(records, size)):
+            first: Batch = [batch]
+            for joined in _join(first, levels, check):
+                yield from zip(*[map(get, joined[loop]) for loop, get in getters])
+            size = _BATCH
+
+    def column(self, cell: Cell) -> Column:
+        """The column that ``cell`` is of."""
+        return self.loops[cell.loop].scan.table.schema.columns[cell.position]
+
+
+class _Level:
+    """An inner loop while it runs.
+
+    ``values`` are constants and, for cells, pairs of the number of their loop and their getter.
+    """
+
+    def __init__(self, loops: Loops, loop: Loop, run: Run, parameters: Sequence[Any]) -> None:
+        self.run = run
+        self.values: list[Any] = []
+        #: Where the cells are among the values, and whether all of them are of integers.
+        self.cells: list[int] = []
+        self.integers = True
+        for i, value in enumerate(loop.values):
+            if isinstance(value, Constant):
+                number = value.parameter
+                self.values.append(parameters[number - 1] if number else value.value)
+            else:
+                column = loops.column(value)
+                self.values.append((value.loop, column.get))
+                self.cells.append(i)
+                self.integers = self.integers and column.type == INTEGER
+
+    def matches(self, batch: Batch) -> list[Sequence[Any]]:
+        """For each row of ``batch`` the records that this loop runs over."""
+        columns: list[Any] = list(map(repeat, self.values))
+        for i in self.cells:
+            loop, get = self.values[i]
+            columns[i] = list(map(get, batch[loop]))
+        rows = zip(*columns)
+        run = self.run
+        if not self.integers or run.keys != self.cells or len(self.cells) > 1:
+            return list(map(run.rows, rows))
+        # The first look-up builds the index; integers are found in it as they are.
+        first = run.rows(next(rows))
+        keys = columns[self.cells[0]]
+        run.trace.scans += len(keys) - 1
+        return [first, *map(run.index.get, islice(keys, 1, None), repeat(()))]
+
+
+def _join(batch: Batch, levels: list[_Level], check: Callable[[], None]) -> Iterator[Batch]:
+    """``batch`` joined with what the ``levels`` have for it, in parts that are not too large."""
+    if not levels:
+        yield batch
+        return
+    check()
+    matches = levels[0].matches(batch)
+    sizes = list(map(len, matches))
+    start = 0
+    while start < len(sizes):
+        # As many rows as match not too much, but one at least.
+        end, total = start, 0
+        while end < len(sizes) and (total + sizes[end] <= _MOST or end == start):
+            total += sizes[end]
+            end += 1
+        if total:
+            part = sizes[start:end]
+            found = list(chain.from_iterable(matches[start:end]))
+            wide = [_repeated(records[start:end], part) for records in batch]
+            for at in range(0, total, _MOST):
+                whole: Batch = [records[at : at + _MOST] for records in (*wide, found)]
+                yield from _join(whole, levels[1:], check)
+        start = end
+
+
+def _repeated(records: Sequence[Any], sizes: list[int]) -> list[Any]:
+    """Each of ``records`` as often as ``sizes`` says."""
+    if max(sizes) <= 1:
+        return list(compress(records, sizes))
+    return list(chain.from_iterable(map(repeat, records, sizes)))
+
+
+def recognise(opcodes: Sequence[Opcode], scans: Scans) -> Loops | None:
+    """The loops that the bytecode is, None when it does anything else.
+
+    Source: https://www.sqlite.org/opcode.html
+    """
+    if any(row[1] not in _LOOPING and row[1] not in _CONSTANTS for row in opcodes):
+        return None
+    body, tail = _halves(opcodes)
+    registers: dict[int, Cell | Constant] = {}
+    loops: list[Loop] = []
+    cursors: dict[int, int] = {}
+    starts: list[Opcode] = []
+    for row in [*tail, *body]:
+        address, opcode, p1, p2, p3, p4 = row[:6]
+        if opcode in _CONSTANTS:
+            registers[p2] = _constant(opcode, p1, p4)
+        elif opcode == "SCopy":
+            if p1 not in registers:
+                return None
+            registers[p2] = registers[p1]
+        elif opcode == "VColumn":
+            if p1 not in cursors:
+                return None
+            registers[p3] = Cell(cursors[p1], p2)
+        elif opcode == "VFilter":
+            scan = scans.find(p4)
+            if scan is None:
+                return None
+            count = scan.limit or len(scan.terms)
+            values = [registers.get(p3 + 2 + i) for i in range(count)]
+            if any(value is None for value in values):
+                return None
+            cursors[p1] = len(loops)
+            starts.append(row)
+            loops.append(Loop(scan, [value for value in values if value is not None]))
+        elif opcode == "ResultRow":
+            result = [registers.get(p1 + i) for i in range(p2)]
+            ends = [end for end in body if end[0] > address]
+            if not loops or not _nested(starts, ends) or not _joined(loops):
+                return None
+            cells = [cell for cell in result if isinstance(cell, Cell)]
+            return Loops(loops, cells) if len(cells) == len(result) else None
+    return None
+
+
+def _halves(opcodes: Sequence[Opcode]) -> tuple[list[Opcode], list[Opcode]]:
+    """The opcodes up to Halt, and the constants after it, which are loaded first."""
+    end = next((i for i, row in enumerate(opcodes) if row[1] == "Halt"), len(opcodes))
+    return list(opcodes[:end]), [row for row in opcodes[end:] if row[1] in _CONSTANTS]
+
+
+def _constant(opcode: str, p1: int, p4: str | None) -> Constant:
+    if opcode == "Integer":
+        return Constant(p1)
+    if opcode == "Variable":
+        return Constant(None, p1)
+    if opcode == "Int64":
+        return Constant(int(p4 or 0))
+    return Constant(float(p4 or 0) if opcode == "Real" else p4)
+
+
+def _nested(starts: list[Opcode], ends: list[Opcode]) -> bool:
+    """Whether the loops that start are just those that end, each within the one before."""
+    if [row[1] for row in ends] != ["VNext"] * len(starts):
+        return False
+    for start, end in zip(starts, reversed(ends)):
+        # The same cursor; VNext goes on after VFilter, which leaves to what follows VNext.
+        if end[2] != start[2] or end[3] != start[0] + 1 or start[3] != end[0] + 1:
+            return False
+    return True
+
+
+def _joined(loops: list[Loop]) -> bool:
+    """Whether each inner loop depends on an outer one: a product may be too large for batches."""
+    return all(any(isinstance(v, Cell) for v in loop.values) for loop in loops[1:])
