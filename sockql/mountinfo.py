@@ -88,15 +88,19 @@ def parse(data: bytes, namespace: int | None = None) -> Iterator[Mount]:
 
 
 def read(request: Request, host: Host) -> Iterator[Mount]:
+    """The mounts of every mount namespace that may satisfy ``request``; see :func:`of_all`."""
+    return of_all(request, host, request.values("ns_mnt"))
+
+
+def of_all(request: Request, host: Host, wanted: frozenset[int] | None = None) -> Iterator[Mount]:
     """The mounts of every mount namespace that a process is in and that may be looked into.
 
-    Where namespaces cannot be told apart (a copy of a procfs) there is only our own.
+    ``wanted`` are the namespaces to look into.  Where namespaces cannot be told apart (a copy of a procfs) there is only our own.
 
     :raises DataError: when the host's procfs has no processes, or fails.
     """
-    wanted = request.values("ns_mnt")
     names = sorted(procfs.listing(request, host), key=int)
-    refusals = procfs.Refusals.of("mounts", request, names)
+    refusals = procfs.Refusals.of(request.schema.name, request, names)
     places: dict[int | None, str] = {}
     chrooted: dict[int | None, str] = {}
     for name in ("self", *names):
