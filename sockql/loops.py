@@ -110,6 +110,18 @@ class Loops:
                 yield from zip(*[map(get, joined[loop]) for loop, get in getters])
             size = _BATCH
 
+    def joined(self, scan: Scan) -> set[str]:
+        """The columns of ``scan`` that inner loops look up: a row with NULL there is of no use."""
+        numbers = [number for number, loop in enumerate(self.loops) if loop.scan is scan]
+        if len(numbers) != 1:
+            return set()
+        return {
+            self.column(value).name
+            for loop in self.loops
+            for value, term in zip(loop.values, loop.scan.terms)
+            if isinstance(value, Cell) and value.loop == numbers[0] and term.operator == "="
+        }
+
     def column(self, cell: Cell) -> Column:
         """The column that ``cell`` is of."""
         return self.loops[cell.loop].scan.table.schema.columns[cell.position]

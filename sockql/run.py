@@ -55,6 +55,8 @@ class Run:
                 (self.constants if term.column.push else self.rest).append(i)
             elif term.operator == "=":
                 (self.lookups if term.column.lookup else self.keys).append(i)
+        loops = statement.analysis.loops
+        self.joined = set() if loops is None or statement.frozen else loops.joined(scan)
         self.sets = any(term.operator == "in" for term in scan.terms)
         self.cache: dict[tuple[Any, ...], list[Any]] = {}
         self.index: dict[Any, Any] = {}
@@ -163,9 +165,9 @@ class Run:
                 return None
         if not self.trace.constraints:
             self.trace.constraints = tuple(constraints)
-        for i in self.keys:
-            # The value comes later, but a record whose key is NULL will never be asked for.
-            constraints.append(Constraint(scan.terms[i].column.name, "=", UNKNOWN))
+        # The value comes later, but a record that has NULL there can be left out now.
+        needed = {scan.terms[i].column.name for i in self.keys} | self.joined
+        constraints += [Constraint(name, "=", UNKNOWN) for name in sorted(needed)]
         schema = scan.table.schema
         request = Request(
             schema,
