@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from sockql import namespaces
+from sockql import process_namespaces
 from sockql.fdinfo import NAMESPACES
-from sockql.namespaces import NEED_RELATIVES
+from sockql.process_namespaces import NEED_RELATIVES
 from sockql.procfs import readable_text
 from sockql.schema import EQUAL, Table, integer, text
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sockql.host import Host
-    from sockql.namespaces import Namespace
+    from sockql.process_namespaces import Namespace
     from sockql.request import Request
 
 _relative = partial(integer, hidden=True, needs=NEED_RELATIVES)
@@ -82,7 +82,7 @@ class Namespaces(
     )
 
     def records(self, request: Request, host: Host) -> Iterator[Namespace]:
-        return namespaces.read(request, host)
+        return process_namespaces.read(request, host)
 
     def estimate(self, request: Request, host: Host) -> tuple[float, float]:
         return 20.0, 20000.0
