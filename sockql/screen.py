@@ -6,8 +6,6 @@ takes about 100 us a row, and would want all rows before the first is shown.
 
 from __future__ import annotations
 
-from itertools import islice
-
 from sockql.render import Writer
 from sockql.render_table import numeric
 from sockql.terminal import display, escape, width
@@ -15,7 +13,7 @@ from sockql.terminal import display, escape, width
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import Any, Final
+    from typing import Final
 
     from sockql.render import Row
 
@@ -154,9 +152,6 @@ class Table(Writer):
         if widths is None:
             self._lines = Lines(self.columns, self._look, header=self.header)
             return self._lines.head(rows)
-        for i, chosen in enumerate(islice(self._look.widths, len(widths))):
-            if chosen:
-                widths[i] = chosen
         self._frame = _frame(self._style, widths, header=self.header)
         self._widths = self._frame.widths
         self._slack = max(0, room - sum(self._widths))
@@ -176,9 +171,8 @@ class Table(Writer):
             if not self._right[i]:
                 widest = min(widest, _LEAST_TEXT)
             least.append(max(_narrowest(i), name, widest))
-            wanted = self._look.widths[i] if i < len(self._look.widths) else 0
-            if wanted:
-                least[i] = natural[i] = wanted
+            if self._wanted(i):
+                least[i] = natural[i] = max(_narrowest(i), self._wanted(i))
         return least
 
     def body(self, rows: Sequence[Row]) -> str:
@@ -190,7 +184,11 @@ class Table(Writer):
             slack = self._slack
             for i, (text, size) in enumerate(zip(texts, self._widths)):
                 over = width(text) - size
-                if over > 0 and not self._is_number(i, row[i]):
+                if over <= 0:
+                    continue
+                if self._wanted(i):
+                    texts[i] = shorten(text, size)
+                elif row[i].__class__ not in (int, float):
                     texts[i] = shorten(text, size + slack)
                     slack -= min(over, slack)
             if None in row and self._look.colours:
@@ -202,10 +200,9 @@ class Table(Writer):
         self._between = self._frame.between
         return text
 
-    def _is_number(self, i: int, cell: Any) -> bool:
-        return cell.__class__ in (int, float) and not (
-            i < len(self._look.widths) and self._look.widths[i]
-        )
+    def _wanted(self, i: int) -> int:
+        """The width that the user wants for a column, 0 for none."""
+        return self._look.widths[i] if i < len(self._look.widths) else 0
 
     def tail(self) -> str:
         return self._lines.tail() if self._lines is not None else self._frame.bottom

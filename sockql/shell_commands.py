@@ -58,7 +58,9 @@ _KINDS: Final = {
 #: These take the rest of the line as it is.
 _RESTS: Final = frozenset({"COMMANDLINE", "SQL", "TEXT", "VALUE"})
 
-_WORD: Final = re.compile(r"""'([^']*)'(?=\s|$)|"([^"]*)"(?=\s|$)|([^\s'"]\S*)""")
+_WORD: Final = re.compile(r"""(?:'[^']*'|"[^"]*"|[^\s'"])+(?=\s|$)""")
+_QUOTED: Final = re.compile(r"""'([^']*)'|"([^"]*)\"""")
+_ARGUMENT: Final = re.compile(r"\[([^]]*)\]|(\S+)")
 
 
 class Command:
@@ -87,10 +89,10 @@ class Command:
         doc = cleandoc(call.__doc__ or "")
         self.help, _, details = doc.partition("\n")
         self.details = details.strip()
-        spelled = usage.split()
-        self.least = sum(not word.startswith("[") for word in spelled)
-        self.repeat = usage.endswith("...]")
-        self._names = [word.strip("[]") for word in spelled if word.strip("[]") != "..."]
+        spelled = _ARGUMENT.findall(usage)
+        self.least = sum(bool(needed) for _, needed in spelled)
+        self.repeat = usage.endswith(" ...]")
+        self._names = [(optional or needed).partition(" ")[0] for optional, needed in spelled]
 
     @property
     def arguments(self) -> list[Argument]:
@@ -119,8 +121,8 @@ class Command:
                 break
             match = _WORD.match(rest)
             if match is None:
-                raise UsageError(f"{self.name}: a quote is not closed or not followed by a blank")
-            found.append(next(group for group in match.groups() if group is not None))
+                raise UsageError(f"{self.name}: a quote is not closed")
+            found.append(_QUOTED.sub(r"\1\2", match.group()))
             rest = rest[match.end() :].lstrip()
         given = len([word for word in found if word not in self.options])
         if given < self.least or (given > len(self._names) and not self.repeat):

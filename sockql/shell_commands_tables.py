@@ -124,7 +124,8 @@ def _explained(schema: Schema, columns: int) -> str:
 
     room = max(20, min(columns, 100))
     lines = [schema.name]
-    lines += [f"  {line}".rstrip() for line in cleandoc(schema.doc).split("\n")]
+    for paragraph in cleandoc(schema.doc).split("\n\n"):
+        lines += ["", fill(" ".join(paragraph.split()), room)]
     for column in schema.columns:
         kind = [column.type, *([column.unit] if column.unit else [])]
         kind += ["without case"] if column.nocase else []

@@ -33,7 +33,7 @@ class Settings:
 
 
 def editing_mode() -> str:
-    """ "vi" when readline's own configuration says so, else "emacs".
+    """Either "vi", when readline's own configuration says so, or "emacs".
 
     Source: readline(3), editing-mode.
     """

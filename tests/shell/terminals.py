@@ -94,6 +94,11 @@ class Terminal:
         """Whether the last prompt has a time in it."""
         return "[" in str(self.child.after)
 
+    @property
+    def live(self) -> bool:
+        """Whether it has none."""
+        return not self.frozen
+
     def submit(self, text: str) -> None:
         """Enter a line and wait until the editor has let it go."""
         self.send(text + ("\n" if self.dumb else ENTER))
@@ -119,7 +124,7 @@ class Terminal:
 
     def hang_up(self) -> int:
         """Take the terminal away and wait for the end; the exit status, or minus the signal."""
-        self.child.ptyproc.fileobj.close()  # type: ignore[attr-defined]  the stubs lack it
+        self.child.ptyproc.fileobj.close()  # type: ignore[attr-defined]
         self._gone = True
         ended: list[int] = []
 
@@ -133,12 +138,14 @@ class Terminal:
 
     def busy(self) -> None:
         """Wait until the session has been computing for a while, after :meth:`submit`."""
-        before = self._ticks()
-        wait_until(lambda: self._ticks() >= before + 3, "the statement did not run")
+        before = self.ticks()
+        wait_until(lambda: self.ticks() >= before + 3, "the statement did not run")
 
-    def _ticks(self) -> int:
+    def ticks(self) -> int:
+        """The time that the session has computed, in clock ticks."""
         text = Path(f"/proc/{self.child.pid}/stat").read_text()
-        return int(text.rpartition(")")[2].split()[11])  # utime
+        user, system = text.rpartition(")")[2].split()[11:13]
+        return int(user) + int(system)
 
     def close(self) -> None:
         """End the session, however it is."""
@@ -178,9 +185,9 @@ class Tmux:
             timeout=PATIENCE,
         ).stdout
 
-    def keys(self, *keys: str) -> None:
+    def keys(self, *keys: str) -> str:
         """Press keys by their names in tmux: ``C-c``, ``Enter``."""
-        self._tmux("send-keys", *keys)
+        return self._tmux("send-keys", *keys)
 
     def type(self, text: str) -> None:
         """Type ``text`` as it is."""
@@ -202,7 +209,7 @@ class Tmux:
         """The lines of the screen, without the blanks at their ends and the empty ones below."""
         return self._tmux("capture-pane", "-p").rstrip("\n").split("\n")
 
-    def wait(self, what: Callable[[list[str]], bool]) -> list[str]:
+    def wait(self, what: Callable[[list[str]], object]) -> list[str]:
         """Wait until the screen is as it should be."""
         deadline = time.monotonic() + PATIENCE
         while True:

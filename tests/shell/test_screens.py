@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 from pathlib import Path
+
+import pytest
 
 from tests.shell.conftest import NewTmux
 
@@ -79,6 +82,7 @@ def test_a_long_text_loses_its_middle_to_fit_the_screen_as_it_is_now(tmux: NewTm
     assert below(session.wait_prompt(), sql)[-1] == f"  1  {'0' * 22}…{'0' * 19}end"
 
 
+@pytest.mark.skipif(shutil.which("less") is None, reason="less is not installed")
 def test_a_result_longer_than_the_screen_is_in_a_pager(tmux: NewTmux, home: Path) -> None:
     session = tmux(columns=40, lines=12)
     session.wait_prompt()
@@ -111,6 +115,23 @@ def test_a_pager_may_be_left_early(tmux: NewTmux) -> None:
     session.wait_prompt()
     session.enter(counting(1_000_000))
     assert "   1" in session.wait_prompt()
+    session.enter("select 'alive' as x;")
+    session.wait(lambda lines: "alive" in lines)
+
+
+@pytest.mark.skipif(shutil.which("less") is None, reason="less is not installed")
+@pytest.mark.parametrize("key", ["q", "C-c"])
+def test_a_result_without_end_is_read_as_far_as_one_likes(tmux: NewTmux, key: str) -> None:
+    session = tmux(lines=12)
+    session.wait_prompt()
+    session.enter(counting(-1))
+    session.wait(lambda lines: lines[-1] == ":")
+    session.keys(key)
+    if key == "C-c":  # stops the statement, not the pager
+        # The terminal throws away what is typed just before Ctrl-C.
+        session.wait(lambda lines: session.keys("G") or "(END)" in lines[-1])
+        session.keys("q")
+    session.wait_prompt()
     session.enter("select 'alive' as x;")
     session.wait(lambda lines: "alive" in lines)
 
