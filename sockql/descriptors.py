@@ -72,6 +72,7 @@ class _Walk:
 
     __slots__ = (
         "counting",
+        "deleted_only",
         "host",
         "needs",
         "numbers",
@@ -94,13 +95,14 @@ class _Walk:
         self.numbers = None if numbers is None else [str(n) for n in sorted(numbers) if n >= 0]
         self.sockets_only = request.constrained("inode") or types == frozenset(("socket",))
         self.socket_links = None if inodes is None else {f"socket:[{inode}]" for inode in inodes}
-        self.typed = types is not None or self.sockets_only
-        self.want_sockets = types is None or "socket" in types
+        self.deleted_only = request.values("deleted") == frozenset((1,))
+        self.typed = types is not None or self.sockets_only or self.deleted_only
+        self.want_sockets = not self.deleted_only and (types is None or "socket" in types)
         self.want_paths = not self.sockets_only and (
             types is None or not types.isdisjoint(PATH_TYPES)
         )
         # Few anonymous inodes, so which of them is left to SQLite.
-        self.want_others = not self.sockets_only and (
+        self.want_others = not (self.sockets_only or self.deleted_only) and (
             types is None or not types <= PATH_TYPES | {"socket"}
         )
         needs = request.needs
@@ -304,7 +306,7 @@ class _Walk:
             link = None
             stat = needs & NEED_STAT
         elif is_path(link):
-            if not self.want_paths:
+            if not self.want_paths or (self.deleted_only and link[-10:] != " (deleted)"):
                 return None
             if needs & NEED_DELETED:
                 deleted = int(procfs.unlinked(link, number, "../root", directory))

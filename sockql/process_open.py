@@ -22,6 +22,8 @@ if TYPE_CHECKING:
         int, str, str, "str | None", "int | None", "os.stat_result | None", "bool | None"
     ]
 
+_DELETED: Final = " (deleted)"
+
 ROLES: Final = ("cwd", "root", "exe", "mem")
 
 # What has to be found out for a column.
@@ -37,30 +39,36 @@ def read(request: Request, host: Host) -> Iterator[Open]:
     """
     wanted = request.values("role")
     roles = [role for role in ROLES if wanted is None or role in wanted]
+    alive = request.values("deleted") != frozenset((1,))
     links = [role for role in roles if role != "mem"]
     needs = request.needs
 
     def of(pid: int, directory: int, _refusals: Refusals) -> Iterator[Open]:
         for role in links:
-            found = _link(pid, role, directory, needs)
+            found = _link(pid, role, directory, needs, alive=alive)
             if found is not None:
                 yield found
         if "mem" in roles:
-            yield from _mapped(pid, directory, needs)
+            yield from _mapped(pid, directory, needs, alive=alive)
 
     files = [*links, *(["maps"] if "mem" in roles else [])]
     name = files[0] if len(files) == 1 else "{" + ",".join(files) + "}"
     return process_scan.scan(request, host, name, of)
 
 
-def _link(pid: int, role: str, directory: int, needs: int) -> Open | None:
-    """What the link ``role`` of a process leads to, None when it has none (zombies)."""
+def _link(pid: int, role: str, directory: int, needs: int, *, alive: bool) -> Open | None:
+    """What the link ``role`` of a process leads to, None when it has none (zombies).
+
+    Also None unless ``alive`` when it cannot be the path of a deleted file.
+    """
     try:
         link = os.readlink(role, dir_fd=directory)
     except OSError as error:
         if error.errno in procfs.GONE or error.errno == ENAMETOOLONG:
             return None
         raise
+    if not alive and not link.endswith(_DELETED):
+        return None
     status = device = inode = deleted = None
     if needs & (NEED_IDENTITY | NEED_STAT):
         try:
@@ -75,12 +83,17 @@ def _link(pid: int, role: str, directory: int, needs: int) -> Open | None:
     return pid, role, link, device, inode, status, deleted
 
 
-def _mapped(pid: int, directory: int, needs: int) -> Iterator[Open]:
-    """The files that a process has mapped, each once however many mappings it has."""
+def _mapped(pid: int, directory: int, needs: int, *, alive: bool) -> Iterator[Open]:
+    """The files that a process has mapped, each once however many mappings it has.
+
+    Unless ``alive`` only those that may be deleted.
+    """
     seen = set()
     for mapping, _ in process_maps.mappings(procfs.read_list("maps", directory)):
         file = mapping[process_maps.DEVICE :]
         if not mapping[process_maps.INODE] or file in seen:
+            continue
+        if not alive and not mapping[process_maps.PATH].endswith(_DELETED.encode()):
             continue
         seen.add(file)
         place = _place(mapping)
@@ -89,7 +102,7 @@ def _mapped(pid: int, directory: int, needs: int) -> Iterator[Open]:
         if needs & NEED_STAT:
             status = _stat(place, directory)
         if needs & NEED_DELETED:
-            deleted = link.endswith(" (deleted)") and _is_deleted(
+            deleted = link.endswith(_DELETED) and _is_deleted(
                 link, mapping[process_maps.INODE], place, directory
             )
         device = process_maps.device(mapping[process_maps.DEVICE])

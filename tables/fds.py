@@ -262,6 +262,7 @@ class Fds(
         source="/proc/PID/fd/FD (deleted)",
         get=itemgetter(DELETED),
         needs=NEED_LINK | NEED_DELETED,
+        push=EQUAL,
         hidden=True,
     )
     file_mode = text(

@@ -72,6 +72,7 @@ class ProcessFiles(
         "1 when the path no longer leads to the file, else 0.",
         source="/proc/PID/exe (deleted)",
         get=lambda r: None if r[6] is None else int(r[6]),
+        push=EQUAL,
         needs=NEED_DELETED,
     )
     type = text(
