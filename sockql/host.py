@@ -22,8 +22,9 @@ class Host:
     def __init__(self, proc: str = "/proc", check: Callable[[], None] | None = None) -> None:
         self.proc_path = proc
         self.check: Callable[[], None] = check or (lambda: None)
-        #: Called with a table, how much of it is done and of how much (None: nobody knows), by
-        #: whoever collects, once for each process and each datagram; None: nobody wants to know.
+        #: Called by whoever collects, once for each process and each datagram: with a table, how
+        #: much of it is done and of how much; or how much has come since, and None where nobody
+        #: knows of how much.  None: nobody listens.
         self.progress: Callable[[str, int, int | None], None] | None = None
         self.notices: list[str] = []
         self._proc: int | None = None

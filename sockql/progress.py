@@ -31,7 +31,8 @@ def wanted() -> bool:
 class Tally:
     """Where a statement's collection stands; called as :attr:`Host.progress`.
 
-    A table that is asked for one process at a time is counted over all its requests.
+    A table that is asked for one process at a time is counted over all its requests, one of
+    unknown size over all its scans, of which there may be one for each network namespace.
     """
 
     def __init__(self) -> None:
@@ -39,11 +40,12 @@ class Tally:
         self._table = ""
         self._done = 0
         self._total: int | None = None
-        self._singly: dict[str, int] = {}
+        self._counts: dict[str, int] = {}
 
     def __call__(self, table: str, done: int, total: int | None) -> None:
-        if total == 1:
-            self._singly[table] = done = self._singly.get(table, 0) + 1
+        if total is None or total == 1:
+            more = done if total is None else 1
+            self._counts[table] = done = self._counts.get(table, 0) + more
             total = None
         self._table, self._done, self._total = table, done, total
 

@@ -80,7 +80,6 @@ class _Scan:
         self.request = request
         self.host = host
         self.by_text: list[str] = []
-        self.received = 0
         self.reason: KernelRefused | None = None
 
     # -- inet ---------------------------------------------------------------------------------
@@ -330,10 +329,9 @@ class _Scan:
             self.by_text.append(what)
 
     def count(self, batch: list[SocketRecord]) -> None:
-        """Tell how far the scan has come."""
-        self.received += len(batch)
+        """Tell how much has come."""
         if self.host.progress is not None:
-            self.host.progress("sockets", self.received, None)
+            self.host.progress("sockets", len(batch), None)
 
     def report(self) -> None:
         """Say what was read from text, in one notice."""

@@ -442,6 +442,33 @@ def test_it_ends_when_the_terminal_does(tmux: Tmux, machine: Machine) -> None:
         assert time.monotonic() < deadline
 
 
+SESSION = """
+import os, sys, termios
+from sockql.engine import Engine
+from sockql.host import Host
+from sockql.shell_terminal import Keyboard
+from sockql.watch import watch
+keyboard = Keyboard()
+with keyboard.quiet(), Engine(Host(sys.argv[1])) as engine:
+    engine.query("select 1")
+    for _ in range(2):
+        before = termios.tcgetattr(0)
+        status = watch(engine, sys.argv[2], interval=600, say=print)
+        print("back", status, termios.tcgetattr(0) == before, engine.query("select 6 * 7"))
+        os.read(0, 1)
+"""
+
+
+def test_a_session_has_its_terminal_and_engine_back(tmux: Tmux, machine: Machine) -> None:
+    tmux.enter(shlex.join([sys.executable, "-c", SESSION, machine.proc, NAMES]))
+    for number in (1, 2):
+        tmux.wait(lambda lines: lines[-1] == KEYS)
+        tmux.press("q")
+        tmux.wait(lambda lines: lines.count("back 0 True [(42,)]") == number)  # noqa: B023
+        tmux.press("x")
+    assert tmux.status() == "status 0"
+
+
 def test_a_dumb_terminal_gets_text_only(tmux: Tmux, machine: Machine, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "sockql", "watch", "-n", "0.1", "--count", "2"]
     line = shlex.join([*command, "--proc", machine.proc, NAMES])
