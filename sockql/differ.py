@@ -26,7 +26,8 @@ REMOVED: Final = "removed"
 CHANGED: Final = "changed"
 
 #: The columns that identify a row of a table, the best ones first; ``?`` marks those that help
-#: where they are there.  In a join pid may come from either table, which is why names count.
+#: where they are there.  In a join pid may come from either table, which is why names count.  Of
+#: other tables the declarations say what rows are found by, which is good enough.
 _IDENTITIES: Final = {
     "sockets": (
         ("cookie",),
@@ -35,7 +36,13 @@ _IDENTITIES: Final = {
         ("src", "dst?", "family?", "protocol?", "netns?"),
     ),
     "fds": (("pid", "fd", "tid?"),),
+    "interfaces": (("interface", "netns?"), ("ifindex", "netns?")),
+    "neighbors": (("address", "interface?", "netns?"),),
+    "process_envs": (("pid", "key"),),
+    "process_limits": (("pid", "resource"),),
+    "process_maps": (("pid", "start_address"),),
     "processes": (("pid", "start_time?"),),
+    "snmp": (("name", "protocol?", "netns?"),),
 }
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sockql import tables
-from sockql.differ import ADDED, CHANGED, REMOVED, SAME, Line, compare, keys
+from sockql.differ import _IDENTITIES, ADDED, CHANGED, REMOVED, SAME, Line, compare, keys
 from sockql.schema import Schema
 
 CELLS = st.one_of(st.none(), st.integers(0, 3), st.sampled_from(["a", "b"]))
@@ -142,6 +142,10 @@ def test_nothing_changes_from_a_result_to_itself(
         ("fds.pid processes.name", [(0,)]),
         ("- -", [()]),
         ("processes.pid -", [(0,)]),
+        ("snmp.value snmp.name snmp.protocol", [(1, 2)]),
+        ("interfaces.ifindex interfaces.rx_bytes", [(0,)]),
+        ("interfaces.ifindex interfaces.interface", [(1,)]),
+        ("process_envs.pid process_envs.value", []),
         ("nothing.id", []),
         ("", [()]),
     ],
@@ -154,6 +158,13 @@ def test_keys_come_from_the_columns_of_the_tables(
         for word in columns.split()
     ]
     assert keys(origins, schema, grouped=False) == expected
+
+
+def test_identities_are_columns_of_their_tables() -> None:
+    for table, identities in _IDENTITIES.items():
+        columns = tables.load(table).schema.by_name
+        names = {name.rstrip("?") for identity in identities for name in identity}
+        assert names - set(columns) == set()
 
 
 def test_groups_are_told_apart_by_what_is_not_computed() -> None:
