@@ -17,6 +17,7 @@ import apsw
 from sockql import tables
 from sockql.differ import SAME, Line, compare, keys
 from sockql.errors import DataError, Interrupted, QueryError, TimeoutExpired, UsageError
+from sockql.schema import View
 from sockql.sqltext import statements, tokens
 from sockql.watch_lines import STREAMS, Delimited, JsonLines, Plain, summary
 
@@ -133,8 +134,7 @@ class Watch:
         self._before = rows
 
     def _find_keys(self) -> list[Key]:
-        grouped = any(token.lower() == "group" for _, token in tokens(self.sql))
-        return keys(self._origins(), _schema, grouped=grouped)
+        return keys(self._origins(), _schema, grouped=_groups(self.sql))
 
     def _origins(self) -> list[Origin]:
         """The table and column behind each column of the result, as SQLite knows them.
@@ -157,6 +157,19 @@ class Watch:
         finally:
             cursor.close(True)
         return found
+
+
+def _groups(sql: str) -> bool:
+    """Whether a statement has a GROUP BY, or one of the views that it names."""
+    for _, token in tokens(sql):
+        name = token.strip('"`[]').lower()
+        if name == "group":
+            return True
+        if name in tables.NAMES:
+            table = tables.load(name)
+            if isinstance(table, View) and _groups(table.sql):
+                return True
+    return False
 
 
 def _schema(name: str) -> Schema | None:

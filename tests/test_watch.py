@@ -20,7 +20,7 @@ from sockql.differ import ADDED, CHANGED, REMOVED, SAME, Line
 from sockql.engine import Engine
 from sockql.errors import DataError, Interrupted, QueryError, TimeoutExpired, UsageError
 from sockql.host import Host
-from sockql.watch import Schedule, Watch, watch
+from sockql.watch import Schedule, Watch, _groups, watch
 from sockql.watch_lines import Delimited, JsonLines, timestamp
 from tests.conftest import ROOT
 from tests.fakeproc import proc_tree, stat
@@ -100,6 +100,20 @@ def test_groups_are_matched_by_what_they_are_grouped_by(engine: Engine, machine:
     watched.round()
     machine.start(3, b"two")
     assert watched.round().changes == [Line(CHANGED, ("two", 2), ("two", 1))]
+
+
+@pytest.mark.parametrize(
+    ("sql", "groups"),
+    [
+        ("select count(*) from fds", False),
+        ("select pid, count(*) from fds GROUP BY pid", True),
+        ("select 'group' from fds", False),
+        ("select * from [socket_summary]", True),
+        ("select * from listening", False),
+    ],
+)
+def test_a_view_that_groups_is_a_statement_that_groups(sql: str, groups: bool) -> None:
+    assert _groups(sql) == groups
 
 
 def test_keys_are_found_behind_other_names(engine: Engine, machine: Machine) -> None:
