@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from errno import ENAMETOOLONG
+from errno import EINVAL, ENAMETOOLONG
 from functools import lru_cache
 
 from sockql import procfs
@@ -30,8 +30,14 @@ _READ: Final = (
     "oom_score",
     "oom_score_adj",
     "wchan",
+    "limits",
+    "smaps_rollup",
+    "autogroup",
+    "attr/current",
 )
 _LINKS: Final = ("exe", "cwd", "root", *(f"ns/{name}" for name in NAMESPACES))
+#: A link is longer than a page; no security module has a label to give (attr/current).
+_NOTHING: Final = (ENAMETOOLONG, EINVAL)
 #: Not of the process: the host's, once in a statement; and the size of the directory fd.
 _OTHERS: Final = ("btime", "uptime", "fd")
 _BITS: Final = {name: 1 << bit for bit, name in enumerate((*_READ, *_LINKS, *_OTHERS))}
@@ -162,7 +168,7 @@ class _Walk:
                 elif error.errno in REFUSED:
                     fields = process.stat[1] if process.stat is not None else None
                     self.refusals.add(name, error, self.host, file, fields)
-                elif error.errno != ENAMETOOLONG:
+                elif error.errno not in _NOTHING:
                     raise procfs.failed(error, self.host, f"{name}/{file}") from None
         if missing:
             try:

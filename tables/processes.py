@@ -5,6 +5,7 @@ from __future__ import annotations
 from sockql import process_costs, process_walk
 from sockql import process_files as cells
 from sockql.process_details import Details
+from sockql.process_more import More
 from sockql.process_status import StatusDetails
 from sockql.process_walk import need
 from sockql.procfs import readable_text
@@ -235,6 +236,7 @@ class Visible:
 
 
 class Processes(
+    More,
     Details,
     StatusDetails,
     Visible,

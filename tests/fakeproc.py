@@ -130,6 +130,24 @@ _IO = (
     b"rchar: 1\nwchar: 2\nsyscr: 3\nsyscw: 4\nread_bytes: 5\nwrite_bytes: 16\n"
     b"cancelled_write_bytes: 6\n"
 )
+_LIMITS = b"""\
+Limit                     Soft Limit           Hard Limit           Units
+Max core file size        0                    unlimited            bytes
+Max processes             unlimited            unlimited            processes
+Max open files            1024                 524288               files
+Max locked memory         unlimited            unlimited            bytes
+"""
+_ROLLUP = b"""\
+55881dd47000-7fff21c8f000 ---p 00000000 00:00 0                          [rollup]
+Rss:                1724 kB
+Pss:                   4 kB
+Pss_Dirty:             3 kB
+Private_Clean:        10 kB
+Private_Dirty:         3 kB
+Private_Hugetlb:       1 kB
+Swap:                  8 kB
+SwapPss:               2 kB
+"""
 _NAMESPACES = {
     f"42/ns/{name}": Link(f"{name}:[{number}]")
     for number, name in enumerate(
@@ -146,6 +164,10 @@ PROCESSES: Tree = {
     "42/cgroup": b"1:cpu:/x\n0::/user.slice\n",
     "42/io": _IO,
     "42/loginuid": b"1000",
+    "42/limits": _LIMITS,
+    "42/smaps_rollup": _ROLLUP,
+    "42/autogroup": b"/autogroup-116 nice -5\n",
+    "42/attr/current": b"docker-default (enforce)\n",
     "42/oom_score": b"666\n",
     "42/oom_score_adj": b"-5\n",
     "42/wchan": b"do_wait",

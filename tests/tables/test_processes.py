@@ -164,6 +164,24 @@ def test_everything_else_is_hidden(host: Host) -> None:
             "start_ticks": 1000,
             "delayacct_blkio_ticks": 6,
             "elapsed_time": 5010.25 - 1000 / TICKS,
+            "container_id": None,
+            "container_runtime": None,
+            "pod_uid": None,
+            "systemd_unit": None,
+            "systemd_user_unit": None,
+            "systemd_slice": "user.slice",
+            "pss": 4096,
+            "uss": 14 * 1024,
+            "swap": 8192,
+            "security_label": "docker-default (enforce)",
+            "autogroup": 116,
+            "autogroup_nice": -5,
+            "limit_nofile": 1024,
+            "limit_nproc": None,
+            "limit_core": 0,
+            "limit_memlock": None,
+            "task_flags": 0x400000,
+            "cpu_percent": 100.0 * 300 / TICKS / (5010.25 - 1000 / TICKS),
         }
     ]
 
@@ -177,10 +195,32 @@ def test_what_is_unset_is_null(host: Host) -> None:
         "vm_peak",
         "seccomp",
         "seccomp_filters",
+        *("container_id", "systemd_unit", "pss", "uss", "swap", "security_label", "autogroup"),
     ]
     assert rows(TABLE, host, columns, Constraint("pid", "=", 43)) == [
-        (1, None, None, None, None, "disabled", None)
+        (1, None, None, None, None, "disabled", *[None] * 8)
     ]
+
+
+def test_a_process_that_started_now_has_no_share_of_the_cpu_yet(tmp_path: Path) -> None:
+    tree: Tree = {"42/stat": fakeproc.stat(42, start=10 * TICKS), "uptime": b"10.00 1.00\n"}
+    host = Host(str(proc_tree(tree, tmp_path)))
+    assert rows(TABLE, host, ["cpu_percent"]) == [(None,)]
+    host.close()
+
+
+def test_a_container_is_known_by_its_control_group(tmp_path: Path) -> None:
+    id, pod = "0123456789abcdef" * 4, "1b2c3d4e-5f60-4718-9a0b-c1d2e3f40516"
+    slice_name = f"kubepods-pod{pod.replace('-', '_')}.slice"
+    tree: Tree = {
+        "42/stat": fakeproc.stat(42),
+        "42/cgroup": f"0::/kubepods.slice/{slice_name}/cri-containerd-{id}.scope\n".encode(),
+    }
+    host = Host(str(proc_tree(tree, tmp_path)))
+    columns = ["container_id", "container_runtime", "pod_uid", "systemd_unit", "systemd_slice"]
+    unit = f"cri-containerd-{id}.scope"
+    assert rows(TABLE, host, columns) == [(id, "containerd", pod, unit, slice_name)]
+    host.close()
 
 
 @pytest.mark.parametrize("comm", [b")", b"x) S 1 (", b"\n", b"a b", b"", b"\xff" * 15])
