@@ -17,6 +17,12 @@ from statistics import median
 PATIENCE = 300
 
 
+def environment() -> dict[str, str]:
+    """What commands are run with: no variable that changes what Python imports or compiles."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    return {**kept, "LC_ALL": "C"}
+
+
 @dataclass(frozen=True)
 class Sample:
     """One run of a command, from fork to wait, its output read from a pipe and thrown away."""
@@ -85,6 +91,7 @@ def measure(command: Sequence[str]) -> Sample:
     path = shutil.which(command[0])
     if path is None:
         raise RuntimeError(f"{command[0]} is not installed")
+    settings = environment()
     reader, writer = os.pipe()
     started = time.perf_counter()
     pid = os.fork()
@@ -95,7 +102,7 @@ def measure(command: Sequence[str]) -> Sample:
             os.dup2(writer, 1)
             os.dup2(null, 2)
             signal.alarm(PATIENCE)
-            os.execve(path, list(command), {**os.environ, "LC_ALL": "C"})
+            os.execve(path, list(command), settings)
         finally:
             os._exit(127)
     os.close(writer)
@@ -138,7 +145,8 @@ def trace(command: Sequence[str], log: Path) -> Traced | None:
         return None
     calls = "trace=open,openat,read,recvfrom,recvmsg"
     strace = ["strace", "-f", "-qq", "-yy", "-s", "256", "-e", calls, "-o", str(log)]
-    subprocess.run([*strace, *command], check=True, stdout=subprocess.DEVNULL)
+    words = [*strace, *command]
+    subprocess.run(words, check=True, stdout=subprocess.DEVNULL, env=environment())
     netlink = folders = 0
     processes = set()
     for line in log.read_text(errors="backslashreplace").splitlines():

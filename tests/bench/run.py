@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.load import running
-from tests.bench.measure import trace
+from tests.bench.measure import environment, trace
 from tests.bench.questions import BOUNDS, LARGE, LARGE_BOUNDS, STANDARD, Bench, say
 from tests.bench.report import (
     LARGE_PAGE,
@@ -48,7 +48,7 @@ def interpreter_of(sockql: Path) -> str:
     python = str(sockql.parent / "python")
     code = "import sockql; print(sockql.__file__)"
     where = subprocess.run(
-        [python, "-c", code], cwd="/", check=True, capture_output=True, text=True
+        [python, "-I", "-c", code], env=environment(), check=True, capture_output=True, text=True
     ).stdout.strip()
     if Path(where).is_relative_to(ROOT):
         raise SystemExit(f"{sockql} runs the checkout; install it with pip install .")
