@@ -19,6 +19,9 @@ class Host:
     time to time by whoever collects; it raises to stop a scan (interrupt, timeout).
     """
 
+    netns: int | None = None
+    asks = True
+
     def __init__(self, proc: str = "/proc", check: Callable[[], None] | None = None) -> None:
         self.proc_path = proc
         self.check: Callable[[], None] = check or (lambda: None)

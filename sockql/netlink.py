@@ -266,3 +266,7 @@ def _is_last(view: memoryview) -> bool:
         return False
     # An attribute's payload may look like that.
     return any(start == tail for _, start, _ in messages(view))
+
+
+class BrokenOff(DataError):
+    """x."""

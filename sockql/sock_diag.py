@@ -13,6 +13,7 @@ from operator import itemgetter
 from sockql.errors import DataError, KernelRefused
 from sockql.inet_diag import ALL_STATES, FAMILIES, decode, portless
 from sockql.netlink import NETLINK_SOCK_DIAG
+from sockql.socket_families import others
 from sockql.socket_plan import (
     UNIX_SOCKTYPES,
     dumps,
@@ -64,16 +65,17 @@ def batches(request: Request, host: Host) -> Iterator[Iterable[SocketRecord]]:
 
     :raises DataError: when neither sock_diag nor the text files can be read.
     """
-    scan = _Scan(request, host)
+    scan = Scan(request, host)
     try:
         yield from scan.inet()
         if wants_unix(request):
             yield from scan.unix()
+        yield from others(scan)
     finally:
         scan.report()
 
 
-class _Scan:
+class Scan:
     """One scan: what its origins share, and what had to be read from text."""
 
     def __init__(self, request: Request, host: Host) -> None:

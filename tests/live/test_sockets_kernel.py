@@ -595,7 +595,7 @@ def as_nobody(*queries: str) -> tuple[list[list[tuple[Any, ...]]], list[str]]:
         os.setgroups([])
         os.setresgid(65534, 65534, 65534)
         os.setresuid(65534, 65534, 65534)
-        with connect() as db:
+        with connect(netns="self") as db:
             return [db.query(sql) for sql in queries], db.notices
 
     with child(ask) as (_, answer):
@@ -641,7 +641,7 @@ import json, socket
 from sockql import connect
 bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 bound.bind(("0.0.0.0", 5353))
-with connect() as db:
+with connect(netns="self") as db:
     rows = db.query("select protocol, src, sport, state from sockets where family <> 'unix'")
     (netns,) = db.query("select distinct netns from sockets")
     print(json.dumps([rows, netns, db.notices]))
@@ -666,7 +666,7 @@ pings = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_ICMP),
          socket.socket(socket.AF_INET6, socket.SOCK_DGRAM, socket.IPPROTO_ICMPV6)]
 for ping in pings:
     ping.bind(("", 1234))
-with connect() as db:
+with connect(netns="self") as db:
     rows = db.query("select family, protocol, socktype, state, src, sport, dst, dport, icmp_id,"
         " ip_protocol, cookie, source from sockets where protocol like 'icmp%'")
     print(json.dumps([rows, db.notices]))
@@ -686,7 +686,7 @@ def test_ping_sockets_are_read_from_text() -> None:
 def test_a_scan_reuses_its_socket_and_leaves_none_behind(sockets: Sockets) -> None:
     sockets.listener()
     before = len(os.listdir("/proc/self/fd"))
-    host = Host()
+    host = Host(scope="self")
     request = Request(TABLE.schema, Snapshot(), columns=["sport"])
     for _ in range(3):
         list(TABLE.records(request, host))

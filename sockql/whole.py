@@ -1,0 +1,2 @@
+def repeat(*a):
+    return iter(())
