@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 #: How alike two names have to be, from 0 to 1: `sprot` and `sport` are, `nope` and `inode` not.
 _CLOSE: Final = 0.7
 
+#: Tables that a hint names before others, and the number of tables that it names at most.
+_FIRST: Final = ("fds", "processes", "sockets")
+_MOST: Final = 3
+
 _KEYWORDS: Final = (
     *("select", "from", "where", "group", "order", "by", "having", "limit", "offset", "join"),
     *("left", "natural", "using", "union", "distinct", "between", "values", "with", "explain"),
@@ -179,6 +183,8 @@ def _column(name: str, sql: str) -> str | None:
             return f"a text stands in single quotes: '{bare}'"
     near = [column for each in scope for column in _columns(each)]
     having = [other for other in tables.NAMES if bare.lower() in _columns(other)]
+    # Of all tables with a `name` the one that most statements can be joined with.
+    having = [other for other in having if other in _FIRST] or having[:_MOST]
     if having and _ELSEWHERE.get(bare.lower()) not in near:
         return f"the column is in {' and '.join(f'`{other}`' for other in having)}"
     return _mean(bare, near)

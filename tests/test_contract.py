@@ -191,7 +191,9 @@ def test_a_column_name_has_one_type_and_one_unit_in_all_tables() -> None:
     for table in TABLES.values():
         for column in table.schema.columns:
             found.setdefault(column.name, set()).add((column.type, column.unit))
-    assert {name: said for name, said in found.items() if len(said) > 1} == {}
+    differing = {name: said for name, said in found.items() if len(said) > 1}
+    # The value of a pair of name and value is what its name says, a number or a text.
+    assert differing.keys() <= {"value"}, differing
 
 
 @pytest.mark.parametrize("pair", [*combinations(CORE, 2)], ids="-".join)
