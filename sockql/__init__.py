@@ -15,9 +15,13 @@ if TYPE_CHECKING:
     from sockql.engine import Engine
 
 
-def connect(proc: str = "/proc") -> Engine:
-    """An engine over the host whose procfs is mounted at ``proc``; close it when done."""
+def connect(proc: str = "/proc", *, netns: str = "all") -> Engine:
+    """An engine over the host whose procfs is mounted at ``proc``; close it when done.
+
+    ``netns`` says which network namespaces its tables are about: ``all``, ``self``, the name of
+    one, or the number of a process that is in it.
+    """
     from sockql.engine import Engine
     from sockql.host import Host
 
-    return Engine(Host(proc))
+    return Engine(Host(proc, scope=netns))

@@ -207,15 +207,15 @@ def _engine(options: Options) -> Engine:
     from sockql.engine import Engine
     from sockql.host import Host
 
-    proc = options.proc
+    proc, scope = options.proc, options.netns or "all"
     if proc is None:
-        return Engine(Host())
+        return Engine(Host(scope=scope))
     try:
         if not any(map(str.isdigit, os.listdir(proc))):
             raise DataError(f"--proc {proc}: no processes there; is it a mounted procfs?")
     except OSError as error:
         raise DataError(f"--proc {proc}: {error.strerror}") from None
-    return Engine(Host(proc))
+    return Engine(Host(proc, scope=scope))
 
 
 # -- running it ---------------------------------------------------------------------------------

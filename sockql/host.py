@@ -19,11 +19,23 @@ class Host:
     time to time by whoever collects; it raises to stop a scan (interrupt, timeout).
     """
 
+    #: The network namespace that this host stands for, where that is not the one we are in: the
+    #: inode, or what else tells it from others (see :mod:`sockql.namespaces`).
     netns: int | None = None
-    asks = True
+    #: Whether the kernel may be asked; in a namespace that lets nobody in only text can be read.
+    asks: bool = True
 
-    def __init__(self, proc: str = "/proc", check: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        proc: str = "/proc",
+        check: Callable[[], None] | None = None,
+        *,
+        scope: str = "all",
+    ) -> None:
         self.proc_path = proc
+        #: Which network namespaces the tables are about: ``all``, ``self``, those that are called
+        #: NAME, or that of process PID.
+        self.scope = scope
         self.check: Callable[[], None] = check or (lambda: None)
         #: Called by whoever collects, once for each process and each datagram: with a table, how
         #: much of it is done and of how much; or how much has come since, and None where nobody
@@ -47,6 +59,18 @@ class Host:
             except OSError as error:
                 raise DataError(f"{self.proc_path}: {error.strerror}") from None
         return self._proc
+
+    def open_net(self, name: str) -> int:
+        """Descriptor of the file ``net/NAME`` of the network namespace; the caller closes it.
+
+        :raises OSError: when it cannot be opened; ENOENT when the kernel has no such file.
+        """
+        flags = os.O_RDONLY | os.O_CLOEXEC
+        try:
+            return os.open(f"self/net/{name}", flags, dir_fd=self.proc)
+        except FileNotFoundError:
+            # No "self": a procfs of another pid namespace, where net is what its mounter had.
+            return os.open(f"net/{name}", flags, dir_fd=self.proc)
 
     # -- netlink --------------------------------------------------------------------------
 

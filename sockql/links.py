@@ -5,6 +5,7 @@ Source: include/uapi/linux/rtnetlink.h, include/uapi/linux/if_link.h; rtnetlink(
 
 from __future__ import annotations
 
+from errno import ESRCH
 from struct import Struct
 
 from sockql.errors import DataError, ParseError
@@ -84,11 +85,15 @@ class Links(dict[int, "str | None"]):
         if self._read:
             return
         self._read = True
+        if not self._host.asks:
+            return
         self._request.trace.note("rtnetlink links")
         try:
             self.update(read_links(self._host))
         except DataError as error:
-            self._host.notice(f"sockets: names of interfaces are missing: {error}")
+            # A namespace that has gone meanwhile has no names, which is normal.
+            if getattr(error, "errno", 0) != ESRCH:
+                self._host.notice(f"sockets: names of interfaces are missing: {error}")
 
     def indexes(self, names: frozenset[str]) -> list[int] | None:
         """Indexes of the interfaces called ``names``; None when it is not known which there are."""
@@ -100,8 +105,8 @@ class Links(dict[int, "str | None"]):
 
 def links(request: Request, host: Host) -> Links:
     """The interfaces as ``request``'s statement sees them."""
-    memo = request.snapshot.memo
-    found = memo.get("links")
+    memo, key = request.snapshot.memo, ("links", host.netns)
+    found = memo.get(key)
     if not isinstance(found, Links):
-        found = memo["links"] = Links(request, host)
+        found = memo[key] = Links(request, host)
     return found

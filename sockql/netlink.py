@@ -25,7 +25,7 @@ from sockql.errors import DataError, KernelRefused, ParseError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Final, TypeAlias
 
     Bytes: TypeAlias = bytes | bytearray | memoryview
@@ -202,10 +202,19 @@ class Lost(Exception):
         self.size = size
 
 
-def exchange(cache: dict[int, object], protocol: int, request: bytes) -> Iterator[memoryview]:
+class BrokenOff(DataError):
+    """The answer ended before its end, after a part of it had been delivered."""
+
+
+def exchange(
+    cache: dict[int, object],
+    protocol: int,
+    request: bytes,
+    make: Callable[[int], Channel] = Channel,
+) -> Iterator[memoryview]:
     """Send ``request`` and yield the datagrams of its answer, the last one included.
 
-    A view is valid until the next one is taken.  ``cache`` keeps the socket of ``protocol`` for
+    ``make`` gives a new channel for a protocol.  A view is valid until the next one is taken.  ``cache`` keeps the socket of ``protocol`` for
     the next exchange: one that received before gets 32 KiB with the first datagram.  While an
     exchange runs its socket is not in there (a second dump on it would get EBUSY), and one that
     was not read to its end is closed.
@@ -214,13 +223,13 @@ def exchange(cache: dict[int, object], protocol: int, request: bytes) -> Iterato
     off later is an error, because the rows until there were delivered already.
 
     :raises KernelRefused: when the socket cannot be made or the request not be sent.
-    :raises DataError: when the answer broke off.
+    :raises BrokenOff: when the answer broke off.
     :raises ParseError: when a datagram is not made of messages.
     """
     size = _BUFFER
     for attempt in range(1, _ATTEMPTS + 1):
         cached = cache.pop(protocol, None) if attempt == 1 else None
-        channel = cached if isinstance(cached, Channel) else Channel(protocol)
+        channel = cached if isinstance(cached, Channel) else make(protocol)
         if len(channel.buffer) < size:
             channel.buffer = bytearray(min(size, _LARGEST_BUFFER))
         delivered = done = False
@@ -236,7 +245,7 @@ def exchange(cache: dict[int, object], protocol: int, request: bytes) -> Iterato
         except Lost as lost:
             if delivered or attempt == _ATTEMPTS:
                 reason = os.strerror(lost.errno)
-                raise DataError(f"netlink: the answer broke off ({reason}); try again") from None
+                raise BrokenOff(f"netlink: the answer broke off ({reason}); try again") from None
             size = max(size, lost.size)
         finally:
             if done and protocol not in cache:
@@ -266,7 +275,3 @@ def _is_last(view: memoryview) -> bool:
         return False
     # An attribute's payload may look like that.
     return any(start == tail for _, start, _ in messages(view))
-
-
-class BrokenOff(DataError):
-    """x."""

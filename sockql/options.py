@@ -146,6 +146,13 @@ OPTIONS: Final = (
         "--proc", kind=TAKE, metavar="DIR", group="input", help="procfs to read instead of /proc"
     ),
     Option(
+        "--netns",
+        kind=TAKE,
+        metavar="all|self|NAME|PID",
+        group="input",
+        help="network namespaces to look into (default all)",
+    ),
+    Option(
         "-n",
         "--interval",
         kind=TAKE,
@@ -188,6 +195,7 @@ class Options:
         self.file: str | None = None
         self.parameters: list[str] = []
         self.proc: str | None = None
+        self.netns: str | None = None
         self.timeout: str | None = None
         self.interval: str | None = None
         self.count: str | None = None

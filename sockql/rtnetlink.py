@@ -23,8 +23,8 @@ from sockql.netlink import (
     attributes,
     message,
 )
+from sockql.network_scope import visit
 from sockql.request import MAXIMUM
-from sockql.sock_diag import netns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -103,11 +103,9 @@ class Message:
 
 
 def namespaces(request: Request, host: Host) -> Iterator[Namespace]:
-    """The network namespaces that ``request`` is about, those that ``netns = …`` leaves."""
-    inode = netns(request, host)
-    wanted = request.values("netns")
-    if wanted is None or inode in wanted:
-        yield Namespace(inode, host)
+    """The network namespaces that ``request`` is about; each is open until the next is taken."""
+    for namespace, inside in visit(request, host):
+        yield Namespace(namespace.inode, inside)
 
 
 def messages(

@@ -1,4 +1,4 @@
-"""The sockets of this network namespace: the planned dumps run, and what replaces them.
+"""The sockets of every network namespace: the planned dumps run, and what replaces them.
 
 Source: net/core/sock_diag.c; sock_diag(7).
 """
@@ -10,10 +10,10 @@ from errno import ENOENT
 from itertools import chain, groupby
 from operator import itemgetter
 
-from sockql.errors import DataError, KernelRefused
-from sockql.inet_diag import ALL_STATES, FAMILIES, decode, portless
-from sockql.netlink import NETLINK_SOCK_DIAG
-from sockql.socket_families import others
+from sockql.errors import KernelRefused
+from sockql.inet_diag import ALL_STATES, FAMILIES, SOCK_DIAG_BY_FAMILY, decode, portless
+from sockql.netlink import NETLINK_SOCK_DIAG, BrokenOff
+from sockql.network_scope import visit
 from sockql.socket_plan import (
     UNIX_SOCKTYPES,
     dumps,
@@ -28,7 +28,6 @@ from sockql.socket_record import (
     CLOSE,
     COOKIE,
     ESTABLISHED,
-    INODE,
     LISTEN,
     NEEDS_ATTRIBUTES,
     NEEDS_PEER_NAMES,
@@ -39,7 +38,8 @@ from sockql.socket_record import (
     UNIX_STATES,
     Origin,
 )
-from sockql.sockstat import counts, read_net
+from sockql.sockstat import counts
+from sockql.whole import INET_COOKIE, UNIX_COOKIE, Seen, repeat, traffic, unseen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,14 +47,16 @@ if TYPE_CHECKING:
     from typing import Final
 
     from sockql.host import Host
+    from sockql.namespaces import Namespace
     from sockql.request import Request
     from sockql.socket_plan import Dump
     from sockql.socket_record import SocketRecord
 
 #: Handlers that many kernels lack, and whose few sockets the text files tell well enough.
 _OFTEN_MISSING: Final = ("raw", "udplite")
-_SOCKTYPES: Final = {"tcp": "stream", "raw": "raw"}
-_ALWAYS_THERE: Final = ("tcp", "udp", "unix")
+SOCKTYPES: Final = {"tcp": "stream", "raw": "raw"}
+#: Sockets that fit into the first batch, however long their messages are.
+_FEW: Final = 10
 
 _cookie = itemgetter(COOKIE)
 _protocol = itemgetter(1)
@@ -65,22 +67,37 @@ def batches(request: Request, host: Host) -> Iterator[Iterable[SocketRecord]]:
 
     :raises DataError: when neither sock_diag nor the text files can be read.
     """
-    scan = Scan(request, host)
-    try:
-        yield from scan.inet()
-        if wants_unix(request):
-            yield from scan.unix()
-        yield from others(scan)
-    finally:
-        scan.report()
+    unix = wants_unix(request)
+    tcp = 0
+
+    def more() -> bool:
+        """Whether namespaces that only a thread or a descriptor leads to may have a row.
+
+        The kernel has one counter of the TCP sockets of all namespaces.  (Those in TIME_WAIT
+        are in none; a namespace that has nobody in it and nothing but these is not looked for.)
+        """
+        every = counts(request, host).allocated
+        beside = unix or any(protocol != "tcp" for _, protocol, _ in kinds(request))
+        return beside or every is None or tcp < every
+
+    for namespace, inside in visit(request, host, more, text=True):
+        scan = Scan(request, inside, namespace)
+        try:
+            yield from scan.inet()
+            if unix:
+                yield from scan.unix()
+        finally:
+            scan.report()
+        tcp += counts(request, inside).hashed("tcp") or 0
 
 
 class Scan:
-    """One scan: what its origins share, and what had to be read from text."""
+    """One scan of a namespace: what its origins share, and what had to be read from text."""
 
-    def __init__(self, request: Request, host: Host) -> None:
+    def __init__(self, request: Request, host: Host, namespace: Namespace) -> None:
         self.request = request
         self.host = host
+        self.namespace = namespace
         self.by_text: list[str] = []
         self.reason: KernelRefused | None = None
 
@@ -91,7 +108,8 @@ class Scan:
         for protocol, members in groupby(kinds(self.request), key=_protocol):
             families = tuple([family for family, _, _ in members])
             if protocol.startswith("icmp"):  # has no handler in any kernel
-                yield from self.text(families, protocol, inet_states(self.request, protocol))
+                states = inet_states(self.request, protocol)
+                yield from self.text(families, protocol, states)
                 continue
             # A request for a missing handler makes the kernel run modprobe each time.
             if protocol in _OFTEN_MISSING and counts(self.request, self.host).hashed(protocol) == 0:
@@ -136,7 +154,7 @@ class Scan:
         """
         host, trace = self.host, self.request.trace
         request, name = dump.request(), str(dump)
-        socktype = _SOCKTYPES.get(dump.protocol, "dgram")
+        socktype = SOCKTYPES.get(dump.protocol, "dgram")
         origins = {
             FAMILIES[family]: self.origin(family, dump.protocol, socktype)
             for family in dump.families
@@ -144,9 +162,11 @@ class Scan:
         keep = bool(self.request.needs & NEEDS_ATTRIBUTES)
         previous: set[int] = set()
         early: set[int] = set()
+        seen = Seen()
         collecting = True
-        delivered = False
+        delivered = broken = False
         trace.note(name)
+        before = self.traffic(dump)
         try:
             for view in host.netlink(NETLINK_SOCK_DIAG, request):
                 host.check()
@@ -163,15 +183,41 @@ class Scan:
                     early.update([r[COOKIE] for r in batch if r[STATE] in (CLOSE, LISTEN)])
                     collecting = batch[-1][STATE] in (CLOSE, LISTEN)
                 previous = cookies
-                self.count(batch)
-                if dump.protocol == "raw":
-                    batch = list(map(portless, batch))
-                yield batch
+                seen.add(cookies)
+                yield self.finished(batch, dump)
                 delivered = delivered or bool(batch)
         except KernelRefused as error:
             if delivered:
                 raise
             raise _Refused(error) from None
+        except BrokenOff:
+            broken = True
+        if broken or not (seen.in_one or (before and before == self.traffic(dump))):
+            cookies = seen.cookies()
+
+            def rest(view: memoryview) -> list[SocketRecord]:
+                view = unseen(view, dump.type, INET_COOKIE, cookies, name)
+                return _unique(decode(view, dump.type, origins, name, attributes=keep), cookies)
+
+            for batch in repeat(self.request, host, rest, request, broken, 1 + broken):
+                yield self.finished(batch, dump)
+
+    def finished(self, batch: list[SocketRecord], dump: Dump) -> list[SocketRecord]:
+        """``batch`` as it is handed out."""
+        self.count(batch)
+        return list(map(portless, batch)) if dump.protocol == "raw" else batch
+
+    def traffic(self, dump: Dump) -> tuple[object, ...] | None:
+        """What tells that connections came or went; None where that cannot be told.
+
+        Of listeners it cannot, but they are few.
+        """
+        if dump.protocol != "tcp" or dump.states == 1 << LISTEN:
+            return None
+        known = counts(self.request, self.host)
+        if (known.hashed("tcp") or 0) + known.timewait < _FEW:
+            return None
+        return traffic(self.host)
 
     # -- unix ---------------------------------------------------------------------------------
 
@@ -199,17 +245,22 @@ class Scan:
         packed = unix_diag.dump_request(states=asked, show=show >> SHOW_SHIFT)
         request.trace.note(name)
         try:
-            received = self._unix(lambda view: unix_diag.decode(view, origins, name), packed)
+            received = self._unix(lambda v: unix_diag.decode(v, origins, name), packed, name)
             if named:
                 yield unix_diag.name_peers(list(chain.from_iterable(received)), states)
             else:
                 yield from received
         except _Refused as refused:
             self.replaced("unix", refused.error)
-            yield from self.unix_text(origins, states, refused.error)
+            from sockql.socket_text import unix_batches
+
+            yield from unix_batches(self, origins, states, refused.error)
 
     def _unix(
-        self, decode: Callable[[memoryview], Iterable[SocketRecord]], request: bytes
+        self,
+        decode: Callable[[memoryview], Iterable[SocketRecord]],
+        request: bytes,
+        name: str,
     ) -> Iterator[list[SocketRecord]]:
         """One dump, its rows unique by cookie.
 
@@ -219,19 +270,32 @@ class Scan:
         :raises _Refused: when the kernel refused before the first row.
         """
         seen: set[int] = set()
+        batches = 0
+        broken = False
         try:
             for view in self.host.netlink(NETLINK_SOCK_DIAG, request):
                 self.host.check()
                 self.request.trace.bytes += len(view)
                 batch = _unique(decode(view), seen)
+                batches += bool(batch)
                 self.count(batch)
                 yield batch
         except KernelRefused as error:
             if seen:
                 raise
             raise _Refused(error) from None
+        except BrokenOff:
+            broken = True
+        if broken or batches > 1:
 
-    # -- text ---------------------------------------------------------------------------------
+            def rest(view: memoryview) -> list[SocketRecord]:
+                view = unseen(view, SOCK_DIAG_BY_FAMILY, UNIX_COOKIE, seen, name)
+                return _unique(decode(view), seen)
+
+            # Chains are long: in the busiest of times three dumps may lack the same socket.
+            for batch in repeat(self.request, self.host, rest, request, broken, 3):
+                self.count(batch)
+                yield batch
 
     def text(
         self,
@@ -241,64 +305,9 @@ class Scan:
         error: KernelRefused | None = None,
     ) -> Iterator[Iterable[SocketRecord]]:
         """Batches from /proc/net; ``error`` says why, None where there is no other source."""
-        from sockql.socket_text import file_name, inet_records, read, strangers
+        from sockql.socket_text import inet_batches
 
-        for family in families:
-            name = file_name(family, protocol)
-            try:
-                data = read(self.request, self.host, name)
-            except OSError as failure:
-                # IPv6 or a protocol may be left out of the kernel; without TCP there is no net.
-                if failure.errno == ENOENT and not self._required(name):
-                    continue
-                self._unreadable(name, failure, error)
-                continue
-            socktype = _SOCKTYPES.get(protocol, "dgram")
-            origin = self.origin(family, protocol, socktype, source="procfs")
-            records = inet_records(data, name, origin, states)
-            if protocol.startswith("icmp"):
-                skip = strangers(family, data, self._other_pings(name))
-                yield [record for record in records if record[INODE] not in skip]
-            else:
-                yield records
-
-    def _other_pings(self, name: str) -> bytes:
-        """The ping sockets of the other family, of which some may be listed in ``name``."""
-        try:
-            return b"".join(read_net(self.host, "icmp" if name == "icmp6" else "icmp6"))
-        except OSError:
-            return b""
-
-    def unix_text(
-        self, origins: dict[int, Origin], states: int, error: KernelRefused
-    ) -> Iterator[Iterable[SocketRecord]]:
-        """Batches from /proc/net/unix."""
-        from sockql.socket_text import read, unix_records
-
-        for origin in origins.values():
-            origin.source = "procfs"
-        try:
-            data = read(self.request, self.host, "unix")
-        except OSError as failure:
-            self._unreadable("unix", failure, error)
-            return
-        yield unix_records(data, origins, states)
-
-    def _required(self, name: str) -> bool:
-        """Whether a kernel must have the file: not those of IPv6 beside those of IPv4."""
-        base = name.removesuffix("6")
-        if base not in _ALWAYS_THERE:
-            return False
-        try:
-            return name == base or not any(read_net(self.host, base))
-        except OSError:
-            return True
-
-    def _unreadable(self, name: str, failure: OSError, error: KernelRefused | None) -> None:
-        reason = f"{self.host.proc_path}/self/net/{name}: {failure.strerror}"
-        if error is not None:
-            raise DataError(f"sockets: {error}, and {reason}")
-        self.host.notice(f"sockets: {reason}")
+        return inet_batches(self, families, protocol, states, error)
 
     # -- what the rows share ------------------------------------------------------------------
 
@@ -319,7 +328,7 @@ class Scan:
             protocol,
             socktype,
             source=source,
-            netns=netns(self.request, self.host) if "netns" in columns else None,
+            netns=self.namespace.inode,
             links=links(self.request, self.host) if "interface" in columns else None,
             cgroups=paths,
         )
@@ -337,7 +346,8 @@ class Scan:
 
     def report(self) -> None:
         """Say what was read from text, in one notice."""
-        if self.reason is None:
+        # Of other namespaces that is said once for all of them.
+        if self.reason is None or not self.host.asks:
             return
         text = (
             f"sockets: {', '.join(self.by_text)} read from /proc/net, without cookies, options, "
@@ -365,18 +375,3 @@ def _unique(batch: Iterable[SocketRecord], seen: set[int]) -> list[SocketRecord]
             seen.add(cookie)
             unique.append(record)
     return unique
-
-
-def netns(request: Request, host: Host) -> int | None:
-    """Inode of the network namespace that is asked, None when it cannot be read."""
-    memo = request.snapshot.memo
-    if "netns" not in memo:
-        try:
-            text = os.readlink("self/ns/net", dir_fd=host.proc)
-        except OSError:
-            text = ""
-        number = text[len("net:[") : -1]
-        known = text.startswith("net:[") and number.isascii() and number.isdigit()
-        memo["netns"] = int(number) if known else None
-    found: int | None = memo["netns"]
-    return found

@@ -7,21 +7,29 @@ handler or refuses to answer.
 from __future__ import annotations
 
 from _socket import htons
+from errno import ENOENT
 
 from sockql import proc_net
-from sockql.socket_record import LISTEN
+from sockql.errors import DataError
+from sockql.procfs import GONE
+from sockql.sock_diag import SOCKTYPES
+from sockql.socket_record import INODE, LISTEN
 from sockql.sockstat import read_net
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+    from typing import Final
 
+    from sockql.errors import KernelRefused
     from sockql.host import Host
     from sockql.request import Request
+    from sockql.sock_diag import Scan
     from sockql.socket_record import Origin, SocketRecord
 
 # Protocols whose "port" is a number of another kind.
-_PORTLESS = ("raw", "icmp", "icmp6")
+_PORTLESS: Final = ("raw", "icmp", "icmp6")
+_ALWAYS_THERE: Final = ("tcp", "udp", "unix")
 
 
 def file_name(family: str, protocol: str) -> str:
@@ -115,3 +123,81 @@ def unix_records(data: bytes, origins: Mapping[int, Origin], states: int) -> Ite
         inode = line[proc_net.UNIX_INODE]
         origin = origins[line[proc_net.UNIX_TYPE]]
         yield (origin, state, 0, 0, 0, 0, name, None, 0, None, 0, None, None, None, inode, b"")
+
+
+# -- what takes the place of sock_diag ----------------------------------------------------------
+
+
+def inet_batches(
+    scan: Scan,
+    families: tuple[str, ...],
+    protocol: str,
+    states: int,
+    error: KernelRefused | None,
+) -> Iterator[Iterable[SocketRecord]]:
+    """Batches for ``scan``; ``error`` says why, None where there is no other source.
+
+    :raises DataError: when the files cannot be read either.
+    """
+    for family in families:
+        name = file_name(family, protocol)
+        try:
+            data = read(scan.request, scan.host, name)
+        except OSError as failure:
+            # IPv6 or a protocol may be left out of the kernel; without TCP there is no net.
+            if failure.errno == ENOENT and not _required(scan.host, name):
+                continue
+            _unreadable(scan.host, name, failure, error)
+            continue
+        origin = scan.origin(family, protocol, SOCKTYPES.get(protocol, "dgram"), source="procfs")
+        records = inet_records(data, name, origin, states)
+        if protocol.startswith("icmp"):
+            skip = strangers(family, data, _other_pings(scan.host, name))
+            yield [record for record in records if record[INODE] not in skip]
+        else:
+            yield records
+
+
+def unix_batches(
+    scan: Scan, origins: dict[int, Origin], states: int, error: KernelRefused
+) -> Iterator[Iterable[SocketRecord]]:
+    """Batches for ``scan`` from /proc/net/unix.
+
+    :raises DataError: when it cannot be read either.
+    """
+    for origin in origins.values():
+        origin.source = "procfs"
+    try:
+        data = read(scan.request, scan.host, "unix")
+    except OSError as failure:
+        _unreadable(scan.host, "unix", failure, error)
+        return
+    yield unix_records(data, origins, states)
+
+
+def _other_pings(host: Host, name: str) -> bytes:
+    """The ping sockets of the other family, of which some may be listed in ``name``."""
+    try:
+        return b"".join(read_net(host, "icmp" if name == "icmp6" else "icmp6"))
+    except OSError:
+        return b""
+
+
+def _required(host: Host, name: str) -> bool:
+    """Whether a kernel must have the file: not those of IPv6 beside those of IPv4."""
+    base = name.removesuffix("6")
+    if base not in _ALWAYS_THERE:
+        return False
+    try:
+        return name == base or not any(read_net(host, base))
+    except OSError:
+        return True
+
+
+def _unreadable(host: Host, name: str, failure: OSError, error: KernelRefused | None) -> None:
+    if host.netns is not None and failure.errno in GONE:
+        return  # the other namespace has no process any more
+    reason = f"{host.proc_path}/self/net/{name}: {failure.strerror}"
+    if error is not None and host.netns is None:
+        raise DataError(f"sockets: {error}, and {reason}")
+    host.notice(f"sockets: {reason}")

@@ -18,16 +18,11 @@ if TYPE_CHECKING:
 
 
 def read_net(host: Host, name: str) -> Iterator[bytes]:
-    """The file ``net/NAME`` of this network namespace, in pieces.
+    """The file ``net/NAME`` of the host's network namespace, in pieces.
 
     :raises OSError: when it cannot be read; ENOENT when the kernel has no such file.
     """
-    flags = os.O_RDONLY | os.O_CLOEXEC
-    try:
-        descriptor = os.open(f"self/net/{name}", flags, dir_fd=host.proc)
-    except FileNotFoundError:
-        # No "self": a procfs of another pid namespace, where net is what its mounter had.
-        descriptor = os.open(f"net/{name}", flags, dir_fd=host.proc)
+    descriptor = host.open_net(name)
     try:
         while piece := os.read(descriptor, 1 << 18):
             host.check()
@@ -77,8 +72,13 @@ class Counts:
         The kernel counts all TCP sockets (of all namespaces) and those of this one that are in
         the tables of listeners and connections; who is in neither is closed.
         """
-        every, hashed = self._counters.get("TCP.alloc"), self.hashed("tcp")
+        every, hashed = self.allocated, self.hashed("tcp")
         return None if every is None or hashed is None else max(every - hashed, 0)
+
+    @property
+    def allocated(self) -> int | None:
+        """TCP sockets of all namespaces; without TIME_WAIT."""
+        return self._counters.get("TCP.alloc")
 
     @property
     def used(self) -> int:
@@ -88,8 +88,8 @@ class Counts:
 
 def counts(request: Request, host: Host) -> Counts:
     """The counters, read once in a statement."""
-    memo = request.snapshot.memo
-    found = memo.get("sockstat")
+    memo, key = request.snapshot.memo, ("sockstat", host.netns)
+    found = memo.get(key)
     if not isinstance(found, Counts):
         counters: dict[str, int] = {}
         for name in ("sockstat", "sockstat6"):
@@ -97,5 +97,5 @@ def counts(request: Request, host: Host) -> Counts:
                 counters.update(parse(b"".join(read_net(host, name))))
             except (OSError, DataError):
                 continue
-        found = memo["sockstat"] = Counts(counters)
+        found = memo[key] = Counts(counters)
     return found

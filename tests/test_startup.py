@@ -61,7 +61,8 @@ def modules(python: Python, code: str, *arguments: str) -> set[str]:
 def test_a_one_shot_query_imports_nothing_that_is_expensive(
     python: Python, format: str, sql: str
 ) -> None:
-    found = modules(python, COMMAND, format, sql) - modules(python, "pass")
+    own = ("--netns", "self")  # entering another one takes ctypes before Python 3.12
+    found = modules(python, COMMAND, format, *own, sql) - modules(python, "pass")
     assert "sockql.engine" in found
     assert found & EXPENSIVE == set()
 
