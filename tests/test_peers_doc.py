@@ -1,0 +1,102 @@
+"""docs/peers.md: every query on it runs, and every link leads somewhere."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+
+import pytest
+
+from sockql import connect
+from sockql.engine import Engine
+from tests.conftest import ROOT, Python
+
+PAGE = (ROOT / "docs" / "peers.md").read_text(encoding="utf-8")
+
+_BLOCK = re.compile(r"^```sql\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_CODE = re.compile(r"`([^`]+)`")
+
+
+def rows() -> Iterator[list[str]]:
+    """The cells of each row of each table, without the lines of names."""
+    previous = ""
+    for line in PAGE.splitlines():
+        if line.startswith("|") and not line.startswith("|---") and previous.startswith("|"):
+            yield [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+        previous = line
+
+
+def queries() -> list[str]:
+    """The queries of the last columns, and those in blocks of their own."""
+    found = [code for cells in rows() for code in _CODE.findall(cells[-1])]
+    listed = [code for code in found if code.startswith(("select ", "with "))]
+    return [*dict.fromkeys(listed), *_BLOCK.findall(PAGE)]
+
+
+def commands() -> list[str]:
+    """The command lines of the last columns that can be run as they stand."""
+    found = [code for cells in rows() for code in _CODE.findall(cells[-1])]
+    return [code for code in found if code.startswith("sockql ") and "FILE" not in code]
+
+
+def query_of(heading: str) -> str:
+    """The query that stands in a block of its own under ``heading``."""
+    found = _BLOCK.search(PAGE, PAGE.index(f"\n### {heading}\n"))
+    assert found
+    return str(found.group(1))
+
+
+def query_for(peer: str) -> str:
+    """The first query in the row whose first cell is ``peer``."""
+    (cells,) = [cells for cells in rows() if cells[0] == peer]
+    return next(code for code in _CODE.findall(cells[-1]) if code.startswith("select "))
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    with connect() as made:
+        yield made
+
+
+@pytest.mark.parametrize("sql", queries())
+def test_a_query_of_the_page_runs(engine: Engine, sql: str) -> None:
+    for result in engine.execute(sql):
+        assert result.columns
+        list(result)
+
+
+@pytest.mark.parametrize("command", commands())
+def test_a_command_of_the_page_runs(python: Python, command: str) -> None:
+    done = python("-m", "sockql", *shlex.split(command)[1:])
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_row_answers_or_says_that_there_is_no_answer() -> None:
+    for cells in rows():
+        answer = cells[-1]
+        assert len(cells) in (2, 3), cells
+        assert (
+            "`select " in answer
+            or "`sockql " in answer
+            or answer.startswith(("no answer", "notices", "the query that follows", "see ["))
+        ), cells
+
+
+def test_every_link_of_the_page_leads_somewhere() -> None:
+    headings = {
+        re.sub(r"[^a-z0-9 _-]", "", heading.lower()).replace(" ", "-")
+        for heading in re.findall(r"^#+ (.*)$", PAGE, re.MULTILINE)
+    }
+    for target in re.findall(r"\]\(([^)]+)\)", PAGE):
+        file, _, anchor = target.partition("#")
+        assert not file or (ROOT / "docs" / file).exists()
+        assert not anchor or anchor in headings
+
+
+def test_the_page_has_all_options_of_both() -> None:
+    first = " ".join(cells[0] for cells in rows())
+    ss = "-a -l -B -H -Q -O -n -r -o -e -m -p -T -i -s -E -Z -z -N -b -4 -6 -0 -t -u -w -d -x -S -M"
+    netstat = "-U -A -W -c -v -F -C -g -M --numeric-ports --ax25"
+    words = {word.strip("`,") for word in first.split()}
+    assert {*ss.split(), *netstat.split(), "-K", "-D", "-f"} - words == set()
