@@ -1,4 +1,4 @@
-"""listening, connections and socket_summary on sockets that the test opens itself."""
+"""listening and connections on sockets that the test opens itself."""
 
 from __future__ import annotations
 
@@ -181,15 +181,3 @@ def test_a_socket_with_several_holders_is_one_connection(stack: ExitStack, engin
 def test_owners_are_only_looked_for_when_they_are_named(engine: Engine) -> None:
     plan = engine.plan("select state, count(*) from connections group by state")
     assert [table.table for table in plan.tables] == ["sockets"]
-
-
-def test_the_summary_counts_the_sockets(stack: ExitStack, engine: Engine, tmp_path: Path) -> None:
-    sql = """
-        select netns, family, protocol, socktype, state, sockets from socket_summary
-        where family = 'unix' and socktype = 'seqpacket' and state = 'UNCONN'
-    """
-    before = {row[:-1]: row[-1] for row in engine.query(sql)}
-    for number in range(3):
-        opened(stack, UNIX, SEQPACKET).bind(str(tmp_path / str(number)))
-    key = (NETNS, "unix", None, "seqpacket", "UNCONN")
-    assert engine.query(sql) == [(*key, before.get(key, 0) + 3)]
