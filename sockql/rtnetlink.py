@@ -9,6 +9,7 @@ Source: include/uapi/linux/rtnetlink.h, net/core/rtnetlink.c; rtnetlink(7).
 
 from __future__ import annotations
 
+from errno import ESRCH
 from sys import byteorder
 
 from sockql.errors import KernelRefused, ParseError
@@ -48,6 +49,14 @@ RTM_GETNEIGH: Final = 30
 #: Sizes of struct ifinfomsg, ifaddrmsg, rtmsg, ndmsg, which come before the attributes.
 _HEADERS: Final = {RTM_NEWLINK: 16, RTM_NEWADDR: 8, RTM_NEWROUTE: 12, RTM_NEWNEIGH: 12}
 
+#: The column for which each of them needs the names of interfaces.
+_NAMED: Final = {
+    RTM_NEWLINK: "master",
+    RTM_NEWADDR: "interface",
+    RTM_NEWROUTE: "interface",
+    RTM_NEWNEIGH: "interface",
+}
+
 #: Address families by the names of the column ``family``.
 FAMILIES: Final = {"inet": 2, "inet6": 10}
 FAMILY_NAMES: Final = {number: name for name, number in FAMILIES.items()}
@@ -72,12 +81,17 @@ class Namespace:
 
     @property
     def names(self) -> dict[int, str]:
-        """Names of the interfaces by index, read when first asked for.
+        """Names of the interfaces by index, read when first asked for; none once it has gone.
 
         :raises DataError: when the kernel refuses.
         """
         if self._names is None:
-            self._names = read_links(self.host)
+            try:
+                self._names = read_links(self.host)
+            except KernelRefused as error:
+                if error.errno != ESRCH:
+                    raise
+                self._names = {}
         return self._names
 
 
@@ -102,9 +116,12 @@ class Message:
         self.raw = raw
 
 
-def namespaces(request: Request, host: Host) -> Iterator[Namespace]:
-    """The network namespaces that ``request`` is about; each is open until the next is taken."""
-    for namespace, inside in visit(request, host):
+def namespaces(request: Request, host: Host, *, text: bool = False) -> Iterator[Namespace]:
+    """The network namespaces that ``request`` is about; each is open until the next is taken.
+
+    With ``text`` also those that let nobody in, whose files can be read.
+    """
+    for namespace, inside in visit(request, host, text=text):
         yield Namespace(namespace.inode, inside)
 
 
@@ -127,6 +144,8 @@ def messages(
     trace.note(name)
     # RTM_GETxxx is answered by RTM_NEWxxx, two numbers below it.
     answer = HEADER.unpack_from(packed)[1] - 2
+    if _NAMED[answer] in request.columns:
+        namespace.names  # noqa: B018 (read while the namespace is open)
     for view in host.netlink(NETLINK_ROUTE, packed):
         host.check()
         trace.bytes += len(view)

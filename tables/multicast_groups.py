@@ -161,7 +161,7 @@ class MulticastGroups(
 
     def records(self, request: Request, host: Host) -> Iterator[GroupRecord]:
         wanted = request.values("family")
-        for namespace in namespaces(request, host):
+        for namespace in namespaces(request, host, text=True):
             for family, (name, parse) in _FILES.items():
                 if wanted is None or family in wanted:
                     for group in parse(_lines(request, namespace.host, name)):
@@ -172,14 +172,17 @@ class MulticastGroups(
 
 
 def _lines(request: Request, host: Host, name: str) -> list[bytes]:
-    """The lines of a file, none when the kernel was built without it."""
+    """The lines of a file, none when the kernel was built without it or the namespace has gone."""
     request.trace.note(f"/proc/net/{name}")
     try:
         data = b"".join(read_net(host, name))
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return []
     except OSError as error:
-        raise DataError(f"{host.proc_path}/self/net/{name}: {error.strerror}") from None
+        if host.netns is None:
+            raise DataError(f"{host.proc_path}/self/net/{name}: {error.strerror}") from None
+        host.notice(f"multicast_groups: {name} of network namespace {host.netns}: {error.strerror}")
+        return []
     request.trace.bytes += len(data)
     return data.split(b"\n")[:-1]
 

@@ -89,7 +89,9 @@ class Snmp(
     )
 
     def records(self, request: Request, host: Host) -> Iterator[SnmpRecord]:
-        return chain.from_iterable(_read(request, space) for space in namespaces(request, host))
+        return chain.from_iterable(
+            _read(request, space) for space in namespaces(request, host, text=True)
+        )
 
     def estimate(self, request: Request, host: Host) -> tuple[float, float]:
         return (60.0, 200.0) if request.constrained("protocol") else (400.0, 600.0)
@@ -105,13 +107,18 @@ def _read(request: Request, namespace: Namespace) -> Iterator[SnmpRecord]:
         # What none of the files is known for may be new in any of them.
         if wanted is not None and wanted <= _KNOWN and wanted.isdisjoint(protocols):
             continue
-        path = f"{host.proc_path}/self/net/{name}"
+        if host.netns is None:
+            path = f"{host.proc_path}/self/net/{name}"
+        else:
+            path = f"net/{name} of network namespace {host.netns}"
         request.trace.note(f"/proc/net/{name}")
         try:
             data = b"".join(read_net(host, name))
         except FileNotFoundError:
             readable = readable or name not in ("snmp", "netstat")
             continue  # the kernel was built without it
+        except ProcessLookupError:
+            return  # the namespace has gone
         except OSError as error:
             failure = f"{path}: {error.strerror}"
             host.notice(f"snmp: {failure}")
@@ -119,7 +126,7 @@ def _read(request: Request, namespace: Namespace) -> Iterator[SnmpRecord]:
         readable = True
         request.trace.bytes += len(data)
         yield from _records(namespace.netns, parse_file(data, path))
-    if failure and not readable:
+    if failure and not readable and host.netns is None:
         raise DataError(f"snmp: {failure}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pytest
 from sockql import connect
 from sockql.engine import Engine
 from tests.conftest import Python
+from tests.live.children import in_pid_namespace
 
 NETNS = os.stat("/proc/self/ns/net").st_ino
 SYS = Path("/sys/class/net")
@@ -153,3 +155,33 @@ def test_pyroute2_is_imported_by_those_who_need_it_alone(
     """It takes a third of a second, longer than all else at the start."""
     done = python("-c", IMPORTS, *names)
     assert (done.returncode, done.stdout) == (0, f"{imported}\n"), done.stderr
+
+
+IN_ANOTHER = """
+import json, os, socket
+from sockql import connect
+ours = os.stat("/proc/self/ns/net").st_ino
+reading, writing = os.pipe()
+if os.fork() == 0:
+    os.unshare(0x40000000) if hasattr(os, "unshare") else __import__("ctypes").CDLL(None).unshare(
+        0x40000000)
+    os.write(writing, str(os.stat("/proc/self/ns/net").st_ino).encode())
+    __import__("signal").pause()
+theirs = int(os.read(reading, 100))
+with connect() as db:
+    print(json.dumps([[n == ours, n == theirs, count > 0] for table in (
+        "interfaces", "snmp")
+        for n, count in db.query(f"select netns, count(*) from {table} where netns in ({ours}, {theirs}) "
+        f"group by netns order by netns = {theirs}")]))
+    print(json.dumps(db.query(f"select interface, operstate from interfaces where netns = {theirs}")))
+    print(json.dumps(db.notices))
+"""
+
+
+def test_every_network_namespace_is_asked() -> None:
+    if os.geteuid() != 0:
+        pytest.skip("another network namespace takes root (EPERM)")
+    rows, links, notices = in_pid_namespace(IN_ANOTHER).splitlines()
+    assert json.loads(rows) == [[True, False, True], [False, True, True]] * 2
+    assert json.loads(links) == [["lo", "DOWN"]]
+    assert json.loads(notices) == []
