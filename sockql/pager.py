@@ -95,7 +95,9 @@ class Paged:
         try:
             # Whatever the locale says, what comes is UTF-8.
             environment = {"LESSCHARSET": "utf-8", **os.environ}
-            self._process = Popen(command, bufsize=0, stdin=PIPE, env=environment)
+            self._process = Popen(  # noqa: S603  the user's own
+                command, bufsize=0, stdin=PIPE, env=environment
+            )
         except OSError:
             self._having.__exit__(None, None, None)
             self._command = None

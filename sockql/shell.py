@@ -7,7 +7,7 @@ import signal
 import sys
 from time import perf_counter
 
-from sockql.errors import DataError, Interrupted, SockqlError, UsageError
+from sockql.errors import Interrupted, SockqlError, UsageError
 from sockql.shell_commands import find, is_command
 from sockql.shell_output import Results
 from sockql.shell_settings import Settings
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Final
 
-    from sockql.engine import Engine
+    from sockql.engine import Engine, Result
     from sockql.options import Options
     from sockql.render import Row
     from sockql.schema import Value
@@ -46,7 +46,7 @@ def run(options: Options) -> int:
         from sockql.render import writer_class
 
         writer_class(options.format)  # complain about a wrong one now
-    shell = Shell(options, open_engine(options.proc))
+    shell = Shell(options)
     before = {
         number: signal.signal(number, handler)
         for number, handler in (
@@ -74,33 +74,15 @@ def _terminated(number: int, _frame: FrameType | None) -> None:
     raise SystemExit(128 + number)
 
 
-def open_engine(proc: str | None) -> Engine:
-    """The engine over the procfs in the directory ``proc``, /proc if that is None.
-
-    :raises DataError: when it is not one.
-    """
-    from sockql.engine import Engine
-    from sockql.host import Host
-
-    proc = proc or "/proc"
-    try:
-        if not any(map(str.isdigit, os.listdir(proc))):
-            raise DataError(f"{proc}: no processes there; is it a mounted procfs?")
-    except OSError as error:
-        raise DataError(f"{proc}: {error.strerror}") from None
-    return Engine(Host(proc))
-
-
 class Shell:
     """The state of a session, and what is done with an input."""
 
-    def __init__(self, options: Options, engine: Engine) -> None:
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self.engine = self._open(options)
         self.settings = Settings(options)
         self.keyboard = Keyboard()
         self.results = Results(self.settings, self.keyboard)
-        self.proc = options.proc or "/proc"
-        self.engine = engine
-        self.engine.timeout = options.seconds
         #: When the frozen snapshot was taken, in seconds since the epoch.
         self.frozen: float | None = None
         #: Rows and seconds of the last result.
@@ -115,6 +97,35 @@ class Shell:
         self._colours = colourful(2)
         self._reading: list[tuple[int, int]] = []
         self._told: set[str] = set()
+
+    @staticmethod
+    def _open(options: Options) -> Engine:
+        from sockql.cli import _engine
+
+        engine = _engine(options)
+        engine.timeout = options.seconds
+        return engine
+
+    @property
+    def proc(self) -> str:
+        """The procfs that is read."""
+        return self._options.proc or "/proc"
+
+    def move(self, **changes: str) -> None:
+        """Look somewhere else: what ``changes`` say of the options ``proc`` and the like.
+
+        Temporary tables and a frozen snapshot are let go.
+
+        :raises DataError: when there is nothing to look at; then nothing has changed.
+        """
+        from copy import copy
+
+        options = copy(self._options)
+        vars(options).update(changes)
+        engine = self._open(options)
+        engine.timeout = self.engine.timeout
+        self.engine.close()
+        self._options, self.engine, self.frozen = options, engine, None
 
     def loop(self, prompt: Prompt) -> int:
         """Take inputs from ``prompt`` until the user leaves; the exit status."""
@@ -242,26 +253,28 @@ class Shell:
 
     def _statement(self, sql: str, parameters: Mapping[str, Value]) -> None:
         from sockql.cli import _Alarm
+        from sockql.progress import Progress
 
         if "\0" in sql:
             raise UsageError("the SQL has a NUL character in it")
         engine = self.engine
         engine.notices.clear()
         self.last = None
-        started = perf_counter()
-        with _Alarm(engine.timeout):
-            result = next(engine.execute(sql, parameters))
-            measured = Measured(result, perf_counter() - started)
-            rows: Iterable[Row] = measured
-            if engine.timeout is not None or not result.columns:
-                # The time that the user takes to read does not count.
-                rows = list(measured)
+        measured = Measured()
         try:
-            if result.columns:
-                self.results.rows(result.columns, rows)
-        finally:
-            result.close()
+            with Progress(engine.host) as progress:
+                with _Alarm(engine.timeout):
+                    result = measured.first(engine.execute(sql, parameters))
+                    found = progress.until_rows(result) if self.results.on_screen else result
+                    rows: Iterable[Row] = measured.rows(found)
+                    if engine.timeout is not None or not result.columns:
+                        # The time that the user takes to read does not count.
+                        rows = list(rows)
+                if result.columns:
+                    self.results.rows(result.columns, rows)
+                result.close()
             self.last = (measured.count, measured.seconds)
+        finally:
             self.tell_notices()
         if self.settings.timer:
             self.say(f"{counted(measured.count)} in {measured.seconds:.3f} s")
@@ -300,18 +313,27 @@ class Shell:
 
 
 class Measured:
-    """Rows, their number, and the seconds that it took to get them."""
+    """The number of rows, and the seconds that it took to get them, without what they are for."""
 
-    def __init__(self, rows: Iterable[Row], seconds: float = 0.0) -> None:
+    def __init__(self) -> None:
         self.count = 0
-        self.seconds = seconds
-        self._rows = iter(rows)
+        self.seconds = 0.0
 
-    def __iter__(self) -> Iterator[Row]:
+    def first(self, results: Iterator[Result]) -> Result:
+        """The first of ``results``."""
+        started = perf_counter()
+        try:
+            return next(results)
+        finally:
+            self.seconds += perf_counter() - started
+
+    def rows(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """The same rows."""
+        rows = iter(rows)
         while True:
             started = perf_counter()
             try:
-                row = next(self._rows, None)
+                row = next(rows, None)
             finally:
                 self.seconds += perf_counter() - started
             if row is None:

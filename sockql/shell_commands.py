@@ -119,6 +119,9 @@ class Command:
             if at < len(self._names) and self._names[at] in _RESTS:
                 found.append(rest)
                 break
+            if self._left_out(at, rest):
+                found.append("")
+                continue
             match = _WORD.match(rest)
             if match is None:
                 raise UsageError(f"{self.name}: a quote is not closed")
@@ -128,6 +131,16 @@ class Command:
         if given < self.least or (given > len(self._names) and not self.repeat):
             raise UsageError(f"usage: {self.signature}")
         return found
+
+    def _left_out(self, at: int, rest: str) -> bool:
+        """Whether an argument before SQL is a number, and ``rest`` does not begin with one."""
+        if self._names[at : at + 2] != ["SECONDS", "SQL"]:
+            return False
+        try:
+            float(rest.split(None, 1)[0])
+        except ValueError:
+            return True
+        return False
 
     @property
     def signature(self) -> str:

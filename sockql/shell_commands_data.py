@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sockql.errors import UsageError
+from sockql.errors import DataError, UsageError
 from sockql.shell_commands import command
 from sockql.terminal import escape
 
@@ -21,8 +21,10 @@ def plan(shell: Shell, words: list[str]) -> None:
     """
     from sockql import describe
     from sockql.options import text
+    from sockql.progress import Progress
 
-    found = shell.engine.plan(text(words[0]), shell.settings.parameters)
+    with Progress(shell.engine.host):
+        found = shell.engine.plan(text(words[0]), shell.settings.parameters)
     if shell.settings.mode in ("table", "line"):
         shell.results.text(describe.plan_text(found))
     else:
@@ -118,14 +120,57 @@ def _value(word: str) -> Any:
     return None if word.lower() == "null" else typed(word)
 
 
+@command(".watch", "[SECONDS] [SQL]", aliases=("\\watch",))
+def watch(shell: Shell, words: list[str]) -> None:
+    """Run SQL, or the last SQL, every 2 or SECONDS seconds, and show what changes.
+
+    On the screen q ends it, p pauses it, and the arrows scroll.  In the modes jsonl, csv and tsv,
+    and into the file of .output, every change is a line; then Ctrl-C ends it.
+    """
+    from sockql.options import Options, text
+    from sockql.watch import watch as run
+    from sockql.watch_lines import STREAMS
+
+    options = Options()
+    seconds, sql, *_ = [*words, "", ""]
+    if seconds:
+        options.timeout = seconds
+    try:
+        interval = options.seconds
+    except UsageError:
+        raise UsageError(f".watch {seconds}: not a positive number of seconds") from None
+    sql = text(sql or shell.sql)
+    if not sql:
+        raise UsageError("there is no last SQL; .watch [SECONDS] SQL")
+    shell.sql = sql
+    settings = shell.settings
+    with shell.keyboard.cooked():
+        try:
+            run(
+                shell.engine,
+                sql,
+                settings.parameters,
+                interval=interval or 2.0,
+                format=settings.mode if settings.mode in STREAMS else None,
+                header=settings.headers,
+                to=(1, shell.results.lasting),
+                say=shell.say,
+            )
+        except KeyboardInterrupt:
+            return
+
+
 @command(".freeze")
 def freeze(shell: Shell, _words: list[str]) -> None:
     """Keep what is there now, for all statements until .thaw.
 
     Every table is read once, completely.  The prompt shows when that was.
     """
+    from sockql.progress import Progress
+
     shell.engine.notices.clear()
-    shell.frozen = shell.engine.freeze()
+    with Progress(shell.engine.host):
+        shell.frozen = shell.engine.freeze()
     shell.tell_notices()
 
 
@@ -162,13 +207,10 @@ def proc(shell: Shell, words: list[str]) -> None:
         return
     from os.path import expanduser
 
-    from sockql.shell import open_engine
-
-    path = expanduser(words[0])
-    engine = open_engine(path)
-    engine.timeout = shell.engine.timeout
-    shell.engine.close()
-    shell.engine, shell.proc, shell.frozen = engine, path, None
+    try:
+        shell.move(proc=expanduser(words[0]))
+    except DataError as error:
+        raise DataError(str(error).removeprefix("--proc ")) from None
 
 
 @command(".timeout", "[SECONDS]")

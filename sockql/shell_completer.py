@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from threading import Thread
 
 from prompt_toolkit.completion import Completer, Completion
 
@@ -13,12 +14,17 @@ from sockql.shell_commands import is_command, load
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Final
 
     from prompt_toolkit.completion import CompleteEvent
     from prompt_toolkit.document import Document
 
     from sockql.engine import Engine
     from sockql.shell import Shell
+
+
+#: Seconds that the first completion may wait for the declarations, in its own thread.
+_PATIENCE: Final = 10.0
 
 
 class ShellCompleter(Completer):
@@ -33,9 +39,15 @@ class ShellCompleter(Completer):
         self._standard: Catalogue | None = None
         self._now: Catalogue | None = None
         self._own: dict[str, Schema] = {}
+        self._loading: Thread | None = None
+
+    def start(self) -> None:
+        """Begin to :meth:`load` in a thread."""
+        self._loading = Thread(target=self.load, daemon=True)
+        self._loading.start()
 
     def load(self) -> None:
-        """Look at all declarations; for a thread, while the user reads the first prompt."""
+        """Look at all declarations, while the user reads the first prompt."""
         self._standard = replace(standard(), commands=tuple(load().values()))
         self._now = None
 
@@ -57,6 +69,8 @@ class ShellCompleter(Completer):
     def get_completions(
         self, document: Document, _complete_event: CompleteEvent
     ) -> Iterator[Completion]:
+        if self._loading is not None:
+            self._loading.join(_PATIENCE)
         catalogue = self.catalogue()
         if catalogue is None:
             return

@@ -38,8 +38,18 @@ class Results:
     @property
     def name(self) -> str:
         """Where results go, for people."""
-        out = self._file or self._screen
+        out = self.lasting
         return "the screen" if out.terminal else out.name
+
+    @property
+    def lasting(self) -> Output:
+        """Where results go that no ``.once`` takes."""
+        return self._file or self._screen
+
+    @property
+    def on_screen(self) -> bool:
+        """Whether the next result is for eyes."""
+        return (self._once or self.lasting).terminal
 
     def to_file(self, path: str) -> None:
         """Write all further results into ``path``, which is emptied first.
@@ -121,7 +131,7 @@ class Results:
             with once:
                 yield once
             return
-        out = self._file or self._screen
+        out = self.lasting
         try:
             yield out
         except (UsageError, BrokenPipeError) as error:

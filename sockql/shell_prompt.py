@@ -82,8 +82,6 @@ class Editor:
     """prompt-toolkit's editor: several lines, until a semicolon ends them."""
 
     def __init__(self, shell: Shell, history: History) -> None:
-        from threading import Thread
-
         from prompt_toolkit import PromptSession
         from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
         from prompt_toolkit.output import ColorDepth, create_output
@@ -118,7 +116,7 @@ class Editor:
         )
         if colours:
             self._colour()
-        Thread(target=self._completer.load, daemon=True).start()
+        self._completer.start()
 
     def _colour(self) -> None:
         from prompt_toolkit.lexers import PygmentsLexer

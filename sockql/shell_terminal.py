@@ -116,7 +116,7 @@ def foreground(words: list[str]) -> int:
     """
     from subprocess import Popen
 
-    with Popen(words) as process:
+    with Popen(words) as process:  # noqa: S603  the user's own
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
             status = process.wait()

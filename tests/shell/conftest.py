@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sockql.options import Options
-from sockql.shell import Shell, open_engine
+from sockql.shell import Shell
 from tests.shell.terminals import Terminal, Tmux
 
 NewTerminal = Callable[..., Terminal]
@@ -29,7 +29,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def shell(home: Path) -> Iterator[Shell]:
     """A session whose results go where pytest captures them."""
-    shell = Shell(Options(), open_engine(None))
+    shell = Shell(Options())
     try:
         yield shell
     finally:

@@ -16,13 +16,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-COMMAND = (
-    "import os, sys; from sockql.options import parse; from sockql.shell import run;"
-    " os._exit(run(parse(sys.argv[1:])))"
-)
+#: What is run, after the name of the interpreter.
+COMMAND = ("-m", "sockql")
 
 #: Seconds that anything may take, on a machine that does other things as well.
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 CTRL_C = "\x03"
 CTRL_D = "\x04"
@@ -62,7 +60,7 @@ class Terminal:
         self.dumb = env.get("TERM") == "dumb"
         self.child = pexpect.spawn(
             sys.executable,
-            ["-c", COMMAND, *options],
+            [*COMMAND, *options],
             cwd=home,
             dimensions=size,
             encoding="utf-8",
@@ -172,7 +170,7 @@ class Tmux:
             *("-f", os.devnull, "new-session", "-d", "-x", str(columns), "-y", str(lines)),
             *("env", "-i", *[f"{name}={value}" for name, value in variables.items()]),
             *("TERM=" + env.get("TERM", "screen-256color"),),
-            *(sys.executable, "-c", COMMAND, *options),
+            *(sys.executable, *COMMAND, *options),
         )
         self._tmux("set-option", "-g", "window-size", "manual")
 

