@@ -65,8 +65,8 @@ class Namespace:
 
     @property
     def processes(self) -> list[int]:
-        """The processes whose main thread is in the namespace, as far as they are known."""
-        return [int(member) for member in self.members if "/" not in member]
+        """The processes that have a thread in the namespace, as far as they are known."""
+        return [*{int(member.partition("/")[0]): None for member in self.members}]
 
     def called(self, name: str) -> bool:
         """Whether ``name`` is a mount point of the namespace, or the last part of one."""
@@ -256,19 +256,19 @@ class Survey:
         except OSError:
             return
         hidden = []
+        main = None
         try:
-            for thread in os.listdir(task):
-                if thread == name:
-                    continue
+            for thread in (name, *os.listdir(task)):
                 try:
                     link = os.readlink(f"{thread}/ns/net", dir_fd=task)
                 except OSError as error:
-                    if error.errno in REFUSED:
+                    if error.errno in REFUSED and thread != name:
                         hidden.append(f"{name}/task/{thread}")
                     continue
-                namespace = self._at(bracketed(link))
-                if name not in namespace.members:
-                    namespace.members.append(f"{name}/task/{thread}")
+                if thread == name:
+                    main = link
+                elif link != main:
+                    self._at(bracketed(link)).members.append(f"{name}/task/{thread}")
         except OSError:
             pass
         finally:

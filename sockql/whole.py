@@ -11,10 +11,11 @@ Source: net/unix/diag.c, unix_diag_dump(); net/ipv4/inet_diag.c, inet_diag_dump_
 
 from __future__ import annotations
 
+from itertools import chain
 from struct import Struct, pack, unpack
 
 from sockql.errors import DataError, KernelRefused
-from sockql.netlink import NETLINK_SOCK_DIAG, BrokenOff, answers
+from sockql.netlink import HEADER, NETLINK_SOCK_DIAG, BrokenOff, answers
 from sockql.sockstat import parse, read_net
 
 TYPE_CHECKING = False
@@ -67,6 +68,13 @@ def unseen(view: memoryview, type: int, at: int, seen: set[int], request: str) -
     :raises KernelRefused: when the datagram ends in an errno; ``request`` names what was asked.
     :raises ParseError: when it is not made of messages.
     """
+    # Mostly all messages are of one length and nothing is new.  Where they are not of one length,
+    # what is read as cookies is none of them.
+    length = HEADER.unpack_from(view)[0] if len(view) >= HEADER.size else 0
+    if length >= at + _COOKIE.size and len(view) % length == 0:
+        layout = Struct(f"={at}xq{length - at - _COOKIE.size}x")
+        if seen.issuperset(chain.from_iterable(layout.iter_unpack(view))):
+            return view[:0]
     parts = [
         bytes(view[start:end]) + bytes(-end & 3)
         for start, end in answers(view, type, request)
