@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from sockql.engine import Engine
 
 
-def connect(proc: str = "/proc", *, netns: str = "all") -> Engine:
+def connect(proc: str = "/proc", *, netns: str = "") -> Engine:
     """An engine over the host whose procfs is mounted at ``proc``; close it when done.
 
-    ``netns`` says which network namespaces its tables are about: ``all``, ``self``, the name of
-    one, or the number of a process that is in it.
+    ``netns`` says which network namespaces its tables are about: ``self``, the name of one, the
+    number of a process that is in it, or ``all``; empty for all but those that only a descriptor
+    leads to.
     """
     from sockql.engine import Engine
     from sockql.host import Host

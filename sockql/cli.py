@@ -207,7 +207,7 @@ def _engine(options: Options) -> Engine:
     from sockql.engine import Engine
     from sockql.host import Host
 
-    proc, scope = options.proc, options.netns or "all"
+    proc, scope = options.proc, options.netns or ""
     if proc is None:
         return Engine(Host(scope=scope))
     try:

@@ -30,11 +30,12 @@ class Host:
         proc: str = "/proc",
         check: Callable[[], None] | None = None,
         *,
-        scope: str = "all",
+        scope: str = "",
     ) -> None:
         self.proc_path = proc
-        #: Which network namespaces the tables are about: ``all``, ``self``, those that are called
-        #: NAME, or that of process PID.
+        #: Which network namespaces the tables are about: ``self``, the one that is called NAME,
+        #: that of process PID, or ``all``; empty for all but those that only a descriptor leads
+        #: to, for which every descriptor of the machine has to be looked at.
         self.scope = scope
         self.check: Callable[[], None] = check or (lambda: None)
         #: Called by whoever collects, once for each process and each datagram: with a table, how

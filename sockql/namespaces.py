@@ -99,13 +99,24 @@ class Namespace:
 class Survey:
     """The network namespaces as one statement sees them, found step by step."""
 
-    __slots__ = ("_files", "_host", "_names", "_near", "_request", "_thorough", "by_inode", "own")
+    __slots__ = (
+        "_all_descriptors",
+        "_files",
+        "_host",
+        "_names",
+        "_near",
+        "_request",
+        "_thorough",
+        "by_inode",
+        "own",
+    )
 
     def __init__(self, request: Request, host: Host) -> None:
         self._request = request
         self._host = host
         self._near = False
         self._thorough = False
+        self._all_descriptors = False
         self._names: list[str] = []
         self.own = Namespace(netns(request, host), own=True)
         self.by_inode: dict[int | None, Namespace] = {self.own.inode: self.own}
@@ -209,15 +220,17 @@ class Survey:
 
     # -- threads, other mount namespaces, descriptors ---------------------------------------
 
-    def thorough(self) -> None:
+    def thorough(self, *, descriptors: bool = True) -> None:
         """Find those as well that only a thread, another's mount or a descriptor leads to.
 
-        It takes a look at each descriptor of the machine.
+        For the latter it takes a look at each descriptor of the machine, which costs more than
+        most statements; without ``descriptors`` they are left out.
         """
         self.near()
-        if self._thorough:
+        if self._thorough and (self._all_descriptors or not descriptors):
             return
         self._thorough = True
+        self._all_descriptors = descriptors
         proc = self._host.proc
         viewers = {self._mount_namespace("self")}
         # Only since Linux 6.2 the size of the directory tells that it is empty.
@@ -233,7 +246,7 @@ class Survey:
                     self._threads(name)
             except OSError:
                 continue
-            if not sized or self._size(f"{name}/fd"):
+            if descriptors and (not sized or self._size(f"{name}/fd")):
                 self._descriptors(name)
 
     def _mount_namespace(self, name: str) -> str | None:

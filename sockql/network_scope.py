@@ -30,7 +30,7 @@ def select(request: Request, host: Host, more: Callable[[], bool] = _always) -> 
     """
     found = survey(request, host)
     wanted = request.values("netns") if "netns" in request.schema.by_name else None
-    if host.scope not in ("all", "self"):
+    if host.scope not in ("", "all", "self"):
         namespace = _scope(found, host)
         if wanted is None or namespace.inode in wanted:
             yield namespace
@@ -46,7 +46,7 @@ def select(request: Request, host: Host, more: Callable[[], bool] = _always) -> 
         if thoroughly:
             if not more():
                 return
-            found.thorough()
+            found.thorough(descriptors=wanted is not None or host.scope == "all")
         for namespace in found.every:
             if namespace not in taken and (wanted is None or namespace.inode in wanted):
                 taken.append(namespace)
