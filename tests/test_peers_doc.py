@@ -50,7 +50,8 @@ def query_of(heading: str) -> str:
 def query_for(peer: str) -> str:
     """The first query in the row whose first cell is ``peer``."""
     (cells,) = [cells for cells in rows() if cells[0] == peer]
-    return next(code for code in _CODE.findall(cells[-1]) if code.startswith("select "))
+    found: list[str] = _CODE.findall(cells[-1])
+    return next(code for code in found if code.startswith("select "))
 
 
 @pytest.fixture(scope="module")
