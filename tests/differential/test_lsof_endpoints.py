@@ -6,7 +6,6 @@ import ctypes
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
@@ -19,7 +18,6 @@ from tests.live import test_endpoints as made
 from tests.live.children import child
 
 Pair = tuple[int, int, int, int]
-PR_SET_PDEATHSIG = 1
 
 
 def datagrams() -> list[made.Row]:
@@ -82,17 +80,6 @@ def lsof_pairs(pids: list[int]) -> Iterator[Pair]:
                     yield pid, int(fd), int(peer_pid), int(peer_fd)
 
 
-def share() -> int:
-    """A process with the same descriptors, which ends with its parent."""
-    pid = os.fork()
-    if pid == 0:
-        os.closerange(100, 2000)  # what the test waits for the end of
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        while True:
-            signal.pause()
-    return pid
-
-
 def everything() -> int:
     ctypes.CDLL(None).prctl(15, b"ends", 0, 0, 0)  # PR_SET_NAME
     for factory in FACTORIES:
@@ -100,7 +87,7 @@ def everything() -> int:
             factory()
         except OSError:
             continue  # this kernel lacks it
-    return share()
+    return made.companion()
 
 
 def test_both_name_the_same_descriptors_at_the_other_end() -> None:

@@ -27,6 +27,7 @@ COLUMNS = (
     " peer_file_inode"
 )
 Row = tuple[Any, ...]
+CLONE_NEWNET = 0x40000000
 
 
 @pytest.fixture
@@ -353,10 +354,10 @@ def in_order(rows: list[Row]) -> list[Row]:
     return sorted(rows, key=repr)
 
 
-def attempt(factory: Callable[[], list[Row]]) -> Callable[[], list[Row] | int]:
+def attempt(factory: Callable[[], Any]) -> Callable[[], Any]:
     """The factory, or the errno of a kernel that lacks what it opens."""
 
-    def opened() -> list[Row] | int:
+    def opened() -> Any:
         try:
             return factory()
         except OSError as error:
@@ -365,7 +366,7 @@ def attempt(factory: Callable[[], list[Row]]) -> Callable[[], list[Row] | int]:
     return opened
 
 
-def expected(said: list[Row] | int) -> list[Row]:
+def expected(said: Any) -> Any:
     if isinstance(said, int):
         pytest.skip(f"this kernel has no such thing ({errno.errorcode.get(said, said)})")
     return said
@@ -444,6 +445,86 @@ def test_a_socket_in_flight_is_held_by_nobody(engine: Engine) -> None:
     with child(prepare) as (pid, rows):
         found = engine.query(f"select {COLUMNS} from endpoints where pid = {pid} order by fd")
     assert found == sorted(rows)
+
+
+def companion() -> int:
+    """A process like this one, with the same descriptors, which ends with it."""
+    pid = os.fork()
+    if pid == 0:
+        os.closerange(100, 2000)  # of which the test waits for the end
+        libc.prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
+        while True:
+            signal.pause()
+    return pid
+
+
+def new_namespace() -> int:
+    """A descriptor of a network namespace in which this process is from now on."""
+    checked(libc.unshare(CLONE_NEWNET))
+    return os.open("/proc/self/ns/net", os.O_RDONLY)
+
+
+def test_a_unix_connection_may_cross_network_namespaces(engine: Engine, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "s"))
+        server.listen()
+
+        def prepare() -> tuple[int, int]:
+            new_namespace()
+            client = socket.socket(socket.AF_UNIX)
+            client.connect(str(tmp_path / "s"))
+            return client.fileno(), inode(client.detach())
+
+        with child(attempt(prepare)) as (pid, said):
+            (fd, number), own = expected(said), os.getpid()
+            with server.accept()[0] as accepted:
+                found = engine.query(f"select {COLUMNS} from endpoints where peer_pid = {pid}")
+                back = engine.query(f"select {COLUMNS} from endpoints where inode = {number}")
+                near = accepted.fileno(), inode(accepted.fileno())
+    rest = ("rw", "peer", None, None)
+    assert found == [(own, near[0], "unix", near[1], pid, fd, number, *rest)]
+    assert back == [(pid, fd, "unix", number, own, *near, *rest)]
+
+
+def over_veth() -> tuple[list[Row], list[int]]:
+    """A TCP connection between two network namespaces, and their inodes."""
+    first, second = new_namespace(), new_namespace()
+
+    def ip(words: str) -> None:
+        done = subprocess.run(["ip", *words.split()], capture_output=True)
+        if done.returncode:
+            raise OSError(errno.EOPNOTSUPP, done.stderr.decode())
+
+    checked(libc.setns(first, CLONE_NEWNET))
+    companion()
+    ip("link add va type veth peer name vb")
+    ip(f"link set vb netns /proc/{os.getpid()}/fd/{second}")
+    ip("addr add 10.99.0.1/24 dev va")
+    ip("link set va up")
+    server = socket.socket()
+    server.bind(("10.99.0.1", 0))
+    server.listen()
+    checked(libc.setns(second, CLONE_NEWNET))
+    ip("addr add 10.99.0.2/24 dev vb")
+    ip("link set vb up")
+    client = socket.create_connection(server.getsockname(), timeout=10)
+    client.setblocking(True)
+    accepted = server.accept()[0]
+    server.close()
+    rows = both("tcp", client.detach(), accepted.detach(), "address")
+    return rows, [inode(second), inode(first)]
+
+
+def test_addresses_prove_a_connection_across_network_namespaces(engine: Engine) -> None:
+    with child(attempt(over_veth)) as (pid, said):
+        rows, (near, far) = expected(said)
+        seen = {n for (n,) in engine.query("select distinct netns from sockets")}
+        if not {near, far} <= seen:
+            pytest.skip("sockets of other network namespaces cannot be listed here")
+        found = engine.query(
+            f"select {COLUMNS}, netns, peer_netns from endpoints where pid = {pid} order by fd"
+        )
+    assert found == sorted([(*rows[0], near, far), (*rows[1], far, near)])
 
 
 def test_a_join_with_endpoints_names_the_process_at_the_other_end(
