@@ -31,24 +31,33 @@ TCPDIAG_GETSOCK: Final = 18
 
 IPPROTO_UDPLITE: Final = 136
 IPPROTO_RAW: Final = 255
+IPPROTO_DCCP: Final = 33
+IPPROTO_SCTP: Final = 132
+IPPROTO_MPTCP: Final = 262
 #: sdiag_protocol by the name in ``sockets.protocol``.
 PROTOCOLS: Final = {
     "tcp": int(IPPROTO_TCP),
     "udp": int(IPPROTO_UDP),
     "udplite": IPPROTO_UDPLITE,
     "raw": IPPROTO_RAW,
+    "mptcp": IPPROTO_MPTCP,
+    "sctp": IPPROTO_SCTP,
+    "dccp": IPPROTO_DCCP,
 }
 ALL_STATES: Final = 0xFFFFFFFF
 
 # Attributes of a request.
 INET_DIAG_REQ_BYTECODE: Final = 1
+INET_DIAG_REQ_PROTOCOL: Final = 3  # for numbers of more than eight bits
 # Attributes of an answer.
+INET_DIAG_INFO: Final = 2
 INET_DIAG_CONG: Final = 4
 INET_DIAG_TOS: Final = 5
 INET_DIAG_TCLASS: Final = 6
 INET_DIAG_SKMEMINFO: Final = 7
 INET_DIAG_SHUTDOWN: Final = 8
 INET_DIAG_SKV6ONLY: Final = 11
+INET_DIAG_PEERS: Final = 13
 INET_DIAG_MARK: Final = 15
 INET_DIAG_CLASS_ID: Final = 17
 INET_DIAG_CGROUP_ID: Final = 21
@@ -60,6 +69,7 @@ _REQUEST: Final = Struct("=BBBxI")
 _COMPAT_HEAD: Final = Struct("=BxxB")
 _COMPAT_TAIL: Final = Struct("=I4x")
 _PORTS: Final = Struct(">HH")
+_U32: Final = Struct("=I")
 _REST_OF_ID: Final = bytes(44)
 
 # struct nlmsghdr, family; then state, timer, retrans, sport, dport, src, dst, if, cookie, expires,
@@ -89,10 +99,13 @@ def dump_request(
     ports = _PORTS.pack(sport, dport) + _REST_OF_ID
     if family:
         type = SOCK_DIAG_BY_FAMILY
-        body = _REQUEST.pack(family, protocol, ext, states) + ports
+        # A kernel that does not know the attribute below finds no handler for 0.
+        body = _REQUEST.pack(family, protocol if protocol < 256 else 0, ext, states) + ports
     else:
         type = TCPDIAG_GETSOCK
         body = _COMPAT_HEAD.pack(0, ext) + ports + _COMPAT_TAIL.pack(states)
+    if protocol >= 256:
+        body += attribute(INET_DIAG_REQ_PROTOCOL, _U32.pack(protocol))
     if bytecode:
         body += attribute(INET_DIAG_REQ_BYTECODE, bytecode)
     return message(type, NLM_F_REQUEST | NLM_F_DUMP, body)

@@ -14,6 +14,7 @@ from sockql.errors import KernelRefused
 from sockql.inet_diag import ALL_STATES, FAMILIES, SOCK_DIAG_BY_FAMILY, decode, portless
 from sockql.netlink import NETLINK_SOCK_DIAG, BrokenOff
 from sockql.network_scope import visit
+from sockql.socket_families import families, others
 from sockql.socket_plan import (
     UNIX_SOCKTYPES,
     dumps,
@@ -78,6 +79,8 @@ def batches(request: Request, host: Host) -> Iterator[Iterable[SocketRecord]]:
         """
         every = counts(request, host).allocated
         beside = unix or any(protocol != "tcp" for _, protocol, _ in kinds(request))
+        # MPTCP runs over TCP, whose sockets are counted.
+        beside = beside or any(name != "mptcp" for name in families(request, host))
         return beside or every is None or tcp < every
 
     for namespace, inside in visit(request, host, more, text=True):
@@ -86,6 +89,7 @@ def batches(request: Request, host: Host) -> Iterator[Iterable[SocketRecord]]:
             yield from scan.inet()
             if unix:
                 yield from scan.unix()
+            yield from others(scan)
         finally:
             scan.report()
         tcp += counts(request, inside).hashed("tcp") or 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from struct import Struct
 
 from sockql.inet_diag import (
     INET_DIAG_CGROUP_ID,
@@ -17,10 +16,9 @@ from sockql.inet_diag import (
     INET_DIAG_TCLASS,
     INET_DIAG_TOS,
 )
-from sockql.request import MAXIMUM
 from sockql.schema import EQUAL, integer, text
+from sockql.socket_cells import attribute, byte, long, word
 from sockql.socket_record import (
-    ATTRIBUTES,
     COOKIE,
     EXPIRES,
     EXT_CONG,
@@ -30,8 +28,11 @@ from sockql.socket_record import (
     IF,
     LISTEN,
     NEEDS_ATTRIBUTES,
+    NETLINK_MEMINFO,
     NUMBER,
     ORIGIN,
+    PACKET_INFO,
+    PACKET_MEMINFO,
     RETRANS,
     RQUEUE,
     SHOW_ICONS,
@@ -46,6 +47,8 @@ from sockql.socket_record import (
     TIMERS,
     UNIX,
     WQUEUE,
+    XDP_INFO,
+    XDP_MEMINFO,
     signed_cookie,
 )
 
@@ -56,40 +59,15 @@ if TYPE_CHECKING:
     from sockql.schema import Column, Getter
     from sockql.socket_record import SocketRecord
 
-_U32: Final = Struct("=I")
-_U64: Final = Struct("=Q")
-
 # include/uapi/linux/unix_diag.h
 _UNIX_VFS: Final = UNIX + 1
 _UNIX_PEER: Final = UNIX + 2
 _UNIX_ICONS: Final = UNIX + 3
 
+_MEMORY: Final = (
+    NEEDS_ATTRIBUTES | EXT_SKMEMINFO | SHOW_MEMINFO | PACKET_MEMINFO | NETLINK_MEMINFO | XDP_MEMINFO
+)
 _SHUTDOWNS: Final = (None, "r", "w", "rw")
-
-
-def _attribute(r: SocketRecord, number: int) -> bytes | None:
-    return r[ORIGIN].attributes[r[ATTRIBUTES]].get(number)  # type: ignore[no-any-return]
-
-
-def _byte(number: int) -> Getter:
-    def get(r: SocketRecord) -> int | None:
-        raw = _attribute(r, number)
-        return raw[0] if raw else None
-
-    return get
-
-
-def _word(number: int, index: int = 0) -> Getter:
-    """The u32 with this index in an attribute; NULL where a kernel sends fewer of them."""
-    offset = 4 * index
-
-    def get(r: SocketRecord) -> int | None:
-        raw = _attribute(r, number)
-        if raw is None or len(raw) < offset + 4:
-            return None
-        return _U32.unpack_from(raw, offset)[0]  # type: ignore[no-any-return]
-
-    return get
 
 
 def _bit(index: int) -> Getter:
@@ -98,18 +76,13 @@ def _bit(index: int) -> Getter:
     shift = bit if sys.byteorder == "little" else 7 - bit
 
     def get(r: SocketRecord) -> int | None:
-        raw = _attribute(r, INET_DIAG_SOCKOPT)
+        raw = attribute(r, INET_DIAG_SOCKOPT)
         return raw[byte] >> shift & 1 if raw is not None and len(raw) > byte else None
 
     return get
 
 
-def _cgroup_id(r: SocketRecord) -> int | None:
-    raw = _attribute(r, INET_DIAG_CGROUP_ID)
-    if raw is None or len(raw) < _U64.size:
-        return None
-    id: int = _U64.unpack_from(raw)[0]
-    return id if id <= MAXIMUM else None
+_cgroup_id = long(INET_DIAG_CGROUP_ID)
 
 
 def _cgroup(r: SocketRecord) -> str | None:
@@ -119,12 +92,12 @@ def _cgroup(r: SocketRecord) -> str | None:
 
 
 def _shutdown(r: SocketRecord) -> str | None:
-    raw = _attribute(r, INET_DIAG_SHUTDOWN)
+    raw = attribute(r, INET_DIAG_SHUTDOWN)
     return _SHUTDOWNS[raw[0] & 3] if raw else None
 
 
 def _congestion(r: SocketRecord) -> str | None:
-    raw = _attribute(r, INET_DIAG_CONG)
+    raw = attribute(r, INET_DIAG_CONG)
     if raw is None:
         return None
     return raw.partition(b"\0")[0].decode("utf-8", "backslashreplace") or None
@@ -142,17 +115,17 @@ def _path_kind(r: SocketRecord) -> str | None:
 
 
 def _peer_inode(r: SocketRecord) -> int | None:
-    return _word(_UNIX_PEER)(r) or None  # type: ignore[return-value]
+    return word(_UNIX_PEER)(r) or None  # type: ignore[return-value]
 
 
 def _vfs_dev(r: SocketRecord) -> str | None:
-    device = _word(_UNIX_VFS, 1)(r)
+    device = word(_UNIX_VFS, 1)(r)
     # The kernel's own dev_t (include/linux/kdev_t.h), not the one of stat(2).
     return f"{device >> 20}:{device & 0xFFFFF}" if isinstance(device, int) else None
 
 
 def _pending(r: SocketRecord) -> int | None:
-    raw = _attribute(r, _UNIX_ICONS)
+    raw = attribute(r, _UNIX_ICONS)
     return None if raw is None else len(raw) // 4
 
 
@@ -168,8 +141,8 @@ def _memory(index: int, doc: str, name: str) -> Column:
         f"{doc}; NULL where the kernel does not tell: TIME_WAIT, text files.",
         source=f"SK_MEMINFO_{name}",
         unit="packets" if name == "DROPS" else "bytes",
-        get=_word(INET_DIAG_SKMEMINFO, index),
-        needs=NEEDS_ATTRIBUTES | EXT_SKMEMINFO | SHOW_MEMINFO,
+        get=word(INET_DIAG_SKMEMINFO, index),
+        needs=_MEMORY,
         hidden=True,
     )
 
@@ -236,7 +209,7 @@ class Details:
     mark = integer(
         "Mark for routing and netfilter; NULL without CAP_NET_ADMIN and for unix sockets.",
         source="INET_DIAG_MARK",
-        get=_word(INET_DIAG_MARK),
+        get=word(INET_DIAG_MARK),
         needs=NEEDS_ATTRIBUTES,
         push=EQUAL,
         hidden=True,
@@ -245,7 +218,7 @@ class Details:
         "Class for traffic control: of the cgroup (net_cls), else the priority; NULL for unix "
         "sockets and TIME_WAIT.",
         source="INET_DIAG_CLASS_ID",
-        get=_word(INET_DIAG_CLASS_ID),
+        get=word(INET_DIAG_CLASS_ID),
         needs=NEEDS_ATTRIBUTES | EXT_TCLASS,
         hidden=True,
     )
@@ -279,14 +252,14 @@ class Details:
         "1 when the inet6 socket does not serve IPv4, else 0; NULL for other families, and when "
         "it neither listens nor is unconnected.",
         source="INET_DIAG_SKV6ONLY",
-        get=_byte(INET_DIAG_SKV6ONLY),
+        get=byte(INET_DIAG_SKV6ONLY),
         needs=NEEDS_ATTRIBUTES,
         hidden=True,
     )
     tos = integer(
         "Type of service of the packets that are sent; NULL for unix sockets and TIME_WAIT.",
         source="INET_DIAG_TOS",
-        get=_byte(INET_DIAG_TOS),
+        get=byte(INET_DIAG_TOS),
         needs=NEEDS_ATTRIBUTES | EXT_TOS,
         hidden=True,
     )
@@ -294,7 +267,7 @@ class Details:
         "Traffic class of the packets that are sent; NULL unless the family is inet6, and for "
         "TIME_WAIT.",
         source="INET_DIAG_TCLASS",
-        get=_byte(INET_DIAG_TCLASS),
+        get=byte(INET_DIAG_TCLASS),
         needs=NEEDS_ATTRIBUTES | EXT_TCLASS,
         hidden=True,
     )
@@ -335,7 +308,7 @@ class Details:
     vfs_inode = integer(
         "Inode of the file to which a unix socket was bound; NULL unless it was bound to a path.",
         source="UNIX_DIAG_VFS udiag_vfs_ino",
-        get=_word(_UNIX_VFS),
+        get=word(_UNIX_VFS),
         needs=NEEDS_ATTRIBUTES | SHOW_VFS,
         hidden=True,
         index=True,
@@ -386,8 +359,9 @@ class Details:
     )
     ifindex = integer(
         "Index of the interface to which the socket is bound; NULL for none.",
-        source="idiag_if",
+        source="idiag_if, pdi_index",
         get=lambda r: r[IF] or None,
+        needs=PACKET_INFO | XDP_INFO,
         hidden=True,
     )
     source = text(

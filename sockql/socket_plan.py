@@ -51,11 +51,14 @@ INET_KINDS: Final[tuple[tuple[str, str, str], ...]] = (
 #: Names of unix socktypes by their number, include/linux/net.h.
 UNIX_SOCKTYPES: Final = {1: "stream", 2: "dgram", 5: "seqpacket"}
 
-#: Columns that are NULL for unix sockets: a condition on one of them matches none.
-_NOT_UNIX: Final = (
-    *("sport", "dport", "interface", "protocol", "mark", "cgroup", "cgroup_id"),
-    *("timer", "congestion", "tos", "tclass", "class_id", "v6only", "icmp_id", "ip_protocol"),
+#: Columns that are NULL for sockets of other families than inet and inet6: a condition on one of
+#: them matches none.
+INET_ONLY: Final = (
+    *("mark", "cgroup", "cgroup_id", "timer", "congestion", "tos", "tclass", "class_id", "v6only"),
+    *("icmp_id", "ip_protocol"),
 )
+#: The same for unix sockets.
+_NOT_UNIX: Final = (*INET_ONLY, "sport", "dport", "interface", "protocol")
 _TIME_WAIT: Final = 6
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from _socket import AF_INET, AF_INET6, inet_ntop
 
+from sockql.attribute_places import Places, nowhere
 from sockql.netlink import attributes
 
 TYPE_CHECKING = False
@@ -37,6 +38,9 @@ INODE: Final = 14  # 0: none
 ATTRIBUTES: Final = 15  # raw; only there when a column in use needs them
 NUMBER: Final = 16  # only raw and ping sockets: the IP protocol, the ICMP identifier
 
+# A number of 32 bits in SPORT or DPORT, in host order, is kept as this much more.
+WIDE: Final = 1 << 32
+
 # include/net/tcp_states.h.  NEW_SYN_RECV is not told from SYN_RECV by the kernel either.
 ESTABLISHED: Final = 1
 CLOSE: Final = 7
@@ -59,8 +63,50 @@ TCP_STATES: Final = {
 }
 DATAGRAM_STATES: Final = {1: "ESTABLISHED", 7: "UNCONN"}
 UNIX_STATES: Final = {1: "ESTABLISHED", 7: "UNCONN", 10: "LISTEN"}
+VSOCK_STATES: Final = {**TCP_STATES, 7: "UNCONN"}
+TIPC_STATES: Final = {**TCP_STATES, 7: "UNCONN"}
+NETLINK_STATES: Final = {0: "UNCONN", 1: "ESTABLISHED"}
+#: Of SCTP an endpoint has a state of TCP; an association (include/linux/sctp.h, enum sctp_state)
+#: has the state of its number here.
+ASSOCIATION: Final = 0x20
+SCTP_STATES: Final = {
+    **TCP_STATES,
+    0x20: "CLOSE",
+    0x21: "COOKIE_WAIT",
+    0x22: "COOKIE_ECHOED",
+    0x23: "ESTABLISHED",
+    0x24: "SHUTDOWN_PENDING",
+    0x25: "SHUTDOWN_SENT",
+    0x26: "SHUTDOWN_RECEIVED",
+    0x27: "SHUTDOWN_ACK_SENT",
+}
+#: net/smc/smc.h, enum smc_state.
+SMC_STATES: Final = {
+    1: "ESTABLISHED",
+    2: "INIT",
+    7: "CLOSE",
+    10: "LISTEN",
+    20: "PEERCLOSEWAIT1",
+    21: "PEERCLOSEWAIT2",
+    22: "APPCLOSEWAIT1",
+    23: "APPCLOSEWAIT2",
+    24: "APPFINCLOSEWAIT",
+    25: "PEERFINCLOSEWAIT",
+    26: "PEERABORTWAIT",
+    27: "PROCESSABORT",
+}
 #: Every value of ``sockets.state``.
-STATES: Final = (*list(TCP_STATES.values())[:-1], "BOUND_INACTIVE", "UNCONN")
+STATES: Final = tuple(
+    dict.fromkeys(
+        (
+            *list(TCP_STATES.values())[:-1],
+            "BOUND_INACTIVE",
+            "UNCONN",
+            *SCTP_STATES.values(),
+            *SMC_STATES.values(),
+        )
+    )
+)
 
 #: idiag_timer; delack since Linux 7.1.
 TIMERS: Final = {
@@ -73,6 +119,8 @@ TIMERS: Final = {
 }
 
 # Bits of Column.needs.  The low eight are idiag_ext: bit n asks for attribute n + 1.
+EXT_INFO: Final = 1 << 1  # INET_DIAG_ULP_INFO and INET_DIAG_MD5SIG come with it
+EXT_VEGASINFO: Final = 1 << 2  # so do INET_DIAG_DCTCPINFO and INET_DIAG_BBRINFO
 EXT_CONG: Final = 1 << 3
 EXT_TOS: Final = 1 << 4
 EXT_TCLASS: Final = 1 << 5  # INET_DIAG_CLASS_ID comes with it
@@ -90,6 +138,29 @@ SHOW_UID: Final = 0x40 << SHOW_SHIFT
 SHOW_MASK: Final = 0xFF << SHOW_SHIFT
 NEEDS_ATTRIBUTES: Final = 1 << 16  # keep them in the record
 NEEDS_PEER_NAMES: Final = 1 << 17
+# pdiag_show, ndiag_show and xdiag_show.
+PACKET_SHIFT: Final = 18
+PACKET_INFO: Final = 0x01 << PACKET_SHIFT
+PACKET_MCLIST: Final = 0x02 << PACKET_SHIFT
+PACKET_RING_CFG: Final = 0x04 << PACKET_SHIFT
+PACKET_FANOUT: Final = 0x08 << PACKET_SHIFT
+PACKET_MEMINFO: Final = 0x10 << PACKET_SHIFT
+PACKET_FILTER: Final = 0x20 << PACKET_SHIFT
+PACKET_MASK: Final = 0x3F << PACKET_SHIFT
+NETLINK_SHIFT: Final = 24
+NETLINK_MEMINFO: Final = 0x1 << NETLINK_SHIFT
+NETLINK_GROUPS: Final = 0x2 << NETLINK_SHIFT
+NETLINK_FLAGS: Final = 0x8 << NETLINK_SHIFT
+NETLINK_MASK: Final = 0xF << NETLINK_SHIFT
+XDP_SHIFT: Final = 28
+XDP_INFO: Final = 0x01 << XDP_SHIFT
+XDP_RING_CFG: Final = 0x02 << XDP_SHIFT
+XDP_UMEM: Final = 0x04 << XDP_SHIFT
+XDP_MEMINFO: Final = 0x08 << XDP_SHIFT
+XDP_STATS: Final = 0x10 << XDP_SHIFT
+XDP_MASK: Final = 0x1F << XDP_SHIFT
+SMC_SHIFT: Final = 33  # diag_ext: bit n asks for attribute n + 1
+SMC_MASK: Final = 0x1F << SMC_SHIFT
 
 # Distinct keys until a cache is emptied: 64 Ki addresses take 16 MB.
 _CACHED: Final = 1 << 16
@@ -157,19 +228,22 @@ class Attributes(dict[bytes, dict[int, bytes]]):
         return parsed
 
 
-class UnixAttributes(Attributes):
-    """The same for unix sockets: their numbers are translated, so that no number means two things.
+class OtherAttributes(Attributes):
+    """The same for another family: numbers are translated, so that no number means two things.
 
-    What inet sockets have, too, gets the number it has there, the others :data:`UNIX` and theirs.
+    What inet sockets have, too, gets the number it has there, the others ``base`` and theirs.
     """
 
-    __slots__ = ()
+    __slots__ = ("base", "same")
+
+    def __init__(self, family: str) -> None:
+        self.base, self.same = _OTHERS.get(family, (UNKNOWN_FAMILY, {}))
 
     def __missing__(self, raw: bytes) -> dict[int, bytes]:
         if len(self) >= 1024:
             self.clear()
         parsed = {
-            _AS_INET.get(number, UNIX + number): payload
+            self.same.get(number, self.base + number): payload
             for number, payload in attributes(raw).items()
         }
         self[raw] = parsed
@@ -177,8 +251,31 @@ class UnixAttributes(Attributes):
 
 
 UNIX: Final = 0x10000
-#: UNIX_DIAG_MEMINFO is INET_DIAG_SKMEMINFO, and so is SHUTDOWN.
-_AS_INET: Final = {5: 7, 6: 8}
+PACKET: Final = 0x20000
+NETLINK: Final = 0x30000
+XDP: Final = 0x40000
+TIPC: Final = 0x50000
+SMC: Final = 0x60000
+UNKNOWN_FAMILY: Final = 0x70000
+#: What is INET_DIAG_SKMEMINFO (7) or INET_DIAG_SHUTDOWN (8) under another number.
+_OTHERS: Final[dict[str, tuple[int, dict[int, int]]]] = {
+    "unix": (UNIX, {5: 7, 6: 8}),
+    "packet": (PACKET, {6: 7}),
+    "netlink": (NETLINK, {0: 7}),
+    "vsock": (0, {}),
+    "xdp": (XDP, {8: 7}),
+    "tipc": (TIPC, {}),
+    "smc": (SMC, {3: 8}),
+}
+
+
+class Texts(dict["str | None", "str | None"]):
+    """The addresses of families whose decoder writes them as text."""
+
+    __slots__ = ()
+
+    def __missing__(self, key: str | None) -> str | None:
+        return key
 
 
 class Origin:
@@ -195,12 +292,14 @@ class Origin:
         "cgroups",
         "family",
         "links",
+        "mptcp_info",
         "netns",
         "peers",
         "protocol",
         "socktype",
         "source",
         "states",
+        "tcp_info",
         "timers",
     )
 
@@ -222,21 +321,40 @@ class Origin:
         self.netns = netns
         self.links = links if links is not None else {}
         self.cgroups = cgroups if cgroups is not None else {}
-        self.attributes = UnixAttributes() if family == "unix" else Attributes()
-        self.addresses: Mapping[bytes | None, str | None]
-        self.peers: Mapping[bytes | None, str | None]
-        if family == "unix":
-            self.addresses = self.peers = UnixNames()
-        else:
+        self.attributes: Attributes
+        self.addresses: Mapping[Any, str | None]
+        self.peers: Mapping[Any, str | None]
+        #: Where INET_DIAG_INFO is in raw attributes, when it is a struct of that name.
+        self.tcp_info = Places(_INFO).find if protocol == "tcp" else nowhere
+        self.mptcp_info = Places(_INFO).find if protocol == "mptcp" else nowhere
+        if family in ("inet", "inet6"):
             number = AF_INET if family == "inet" else AF_INET6
+            self.attributes = OtherAttributes("smc") if protocol == "smc" else Attributes()
             self.addresses = Addresses(number)
             self.peers = Addresses(number, peer=True)
-        if protocol == "tcp":
-            self.states = TCP_STATES
-            self.timers: Mapping[int, str] | None = TIMERS
+            self.states = _PROTOCOL_STATES.get(protocol or "", DATAGRAM_STATES)
         else:
-            self.states = UNIX_STATES if family == "unix" else DATAGRAM_STATES
-            self.timers = None
+            self.attributes = OtherAttributes(family)
+            self.addresses = self.peers = UnixNames() if family == "unix" else Texts()
+            self.states = _FAMILY_STATES.get(family, {})
+        self.timers: Mapping[int, str] | None = TIMERS if protocol in _TIMED else None
+
+
+_INFO: Final = 2  # INET_DIAG_INFO
+_PROTOCOL_STATES: Final[dict[str, dict[int, str]]] = {
+    "tcp": TCP_STATES,
+    "mptcp": TCP_STATES,
+    "dccp": TCP_STATES,
+    "sctp": SCTP_STATES,
+    "smc": SMC_STATES,
+}
+_FAMILY_STATES: Final[dict[str, dict[int, str]]] = {
+    "unix": UNIX_STATES,
+    "netlink": NETLINK_STATES,
+    "vsock": VSOCK_STATES,
+    "tipc": TIPC_STATES,
+}
+_TIMED: Final = ("tcp", "mptcp", "dccp")
 
 
 if sys.byteorder == "little":

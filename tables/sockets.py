@@ -5,10 +5,18 @@ from __future__ import annotations
 from _socket import ntohs
 from itertools import chain
 
+from sockql.mptcp import MptcpInfo
+from sockql.packet_details import PacketDetails
 from sockql.schema import CIDR, EQUAL, RANGE, Table, integer, text
 from sockql.sock_diag import batches
 from sockql.socket_costs import sockets
 from sockql.socket_details import Details
+from sockql.socket_family_details import (
+    NetlinkDetails,
+    OtherDetails,
+    XdpDetails,
+)
+from sockql.socket_names import ETHERTYPES, NETLINK_PROTOCOLS
 from sockql.socket_record import (
     CLOSE,
     DPORT,
@@ -17,7 +25,10 @@ from sockql.socket_record import (
     INODE,
     LISTEN,
     NEEDS_PEER_NAMES,
+    NETLINK_MEMINFO,
     ORIGIN,
+    PACKET_INFO,
+    PACKET_MEMINFO,
     RQUEUE,
     SHOW_NAME,
     SHOW_PEER,
@@ -28,15 +39,21 @@ from sockql.socket_record import (
     STATE,
     STATES,
     UID,
+    WIDE,
     WQUEUE,
+    XDP_INFO,
 )
+from sockql.tcp_details import TcpDetails
+from sockql.tcp_info import TcpInfo
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Final
 
     from sockql.host import Host
     from sockql.request import Request
+    from sockql.schema import Getter
     from sockql.socket_record import SocketRecord
 
 
@@ -48,6 +65,27 @@ def _state(r: SocketRecord) -> str | None:
         return "BOUND_INACTIVE"
     name: str | None = r[ORIGIN].states.get(state)
     return name
+
+
+def _port(index: int) -> Getter:
+    def get(r: SocketRecord) -> int | None:
+        try:
+            return ntohs(r[index]) or None
+        except OverflowError:
+            return r[index] - WIDE  # type: ignore[no-any-return]
+
+    return get
+
+
+_PROTOCOLS: Final = tuple(
+    dict.fromkeys(
+        (
+            *("tcp", "udp", "udplite", "icmp", "icmp6", "raw", "mptcp", "sctp", "dccp", "smc"),
+            *NETLINK_PROTOCOLS.values(),
+            *ETHERTYPES.values(),
+        )
+    )
+)
 
 
 class Visible:
@@ -64,78 +102,83 @@ class Visible:
         get=lambda r: r[ORIGIN].family,
         push=EQUAL,
         exact=True,
-        values=("inet", "inet6", "unix"),
+        values=("inet", "inet6", "unix", "packet", "netlink", "vsock", "xdp", "tipc"),
     )
     protocol = text(
-        "Protocol; icmp and icmp6 are ping sockets. NULL for unix sockets.",
-        source="sdiag_protocol",
+        "Protocol; icmp and icmp6 are ping sockets. Of netlink and packet sockets the name that "
+        "the kernel has for it: route, ipv6, all. NULL for other families, for packet sockets "
+        "that receive nothing, and for numbers without a name.",
+        source="sdiag_protocol, ndiag_protocol, pdiag_num",
         get=lambda r: r[ORIGIN].protocol,
         push=EQUAL,
         exact=True,
-        values=("tcp", "udp", "udplite", "icmp", "icmp6", "raw"),
+        values=_PROTOCOLS,
     )
     socktype = text(
-        "Type of the socket, as given to socket(2).",
+        "Type of the socket, as given to socket(2); packet is the one of Linux 2.0.",
         source="sdiag_protocol, udiag_type",
         get=lambda r: r[ORIGIN].socktype,
         push=EQUAL,
         exact=True,
-        values=("stream", "dgram", "raw", "seqpacket"),
+        values=("stream", "dgram", "raw", "rdm", "seqpacket", "dccp", "packet"),
     )
     state = text(
         "State of a TCP or unix socket; of the other protocols ESTABLISHED when connect(2) named "
-        "a peer, else UNCONN. BOUND_INACTIVE has a port, but neither listens nor connects.",
-        source="idiag_state, udiag_state",
+        "a peer, else UNCONN. BOUND_INACTIVE has a port, but neither listens nor connects. SCTP "
+        "and SMC have names of their own. NULL for packet and XDP sockets, which have no state.",
+        source="idiag_state, udiag_state, ndiag_state",
         get=_state,
         nocase=True,
         push=EQUAL,
         values=STATES,
     )
     src = text(
-        "Own address; for unix sockets the path, with @ before an abstract name. NULL for unix "
-        "sockets without a name. NULs in a name are shown as \\x00.",
-        source="idiag_src, UNIX_DIAG_NAME",
+        "Own address; for unix sockets the path, with @ before an abstract name, of vsock the "
+        "context id (* for any), of TIPC the node. NULL for unix sockets without a name, for "
+        "packet, netlink and XDP sockets. NULs in a name are shown as \\x00.",
+        source="idiag_src, UNIX_DIAG_NAME, vdiag_src_cid",
         get=lambda r: r[ORIGIN].addresses[r[SRC]],
         needs=SHOW_NAME,
         push=EQUAL | CIDR,
     )
     sport = integer(
-        "Own port; NULL for none and for raw, ping and unix sockets.",
-        source="idiag_sport",
-        get=lambda r: ntohs(r[SPORT]) or None,
+        "Own port; NULL for none, and for raw, ping, unix, packet, netlink and XDP sockets.",
+        source="idiag_sport, vdiag_src_port, TIPC_NLA_SOCK_REF",
+        get=_port(SPORT),
         push=EQUAL | RANGE,
         index=True,
     )
     dst = text(
         "Address of the peer, or its name for unix sockets; NULL when there is no peer or it has "
         "no name.",
-        source="idiag_dst, UNIX_DIAG_PEER",
+        source="idiag_dst, UNIX_DIAG_PEER, vdiag_dst_cid",
         get=lambda r: r[ORIGIN].peers[r[DST]],
         needs=SHOW_NAME | SHOW_PEER | NEEDS_PEER_NAMES,
         push=EQUAL | CIDR,
     )
     dport = integer(
         "Port of the peer; NULL when there is none.",
-        source="idiag_dport",
-        get=lambda r: ntohs(r[DPORT]) or None,
+        source="idiag_dport, vdiag_dst_port",
+        get=_port(DPORT),
         push=EQUAL | RANGE,
         index=True,
     )
     recv_queue = integer(
-        "Bytes that were received and not read yet; of UDP and raw sockets the memory they take. "
-        "NULL for listeners.",
-        source="idiag_rqueue, udiag_rqueue",
+        "Bytes that were received and not read yet; of UDP, raw, packet and netlink sockets the "
+        "memory they take. NULL for listeners, and for vsock, XDP and SMC.",
+        source="idiag_rqueue, udiag_rqueue, SK_MEMINFO_RMEM_ALLOC",
         unit="bytes",
         get=lambda r: None if r[STATE] == LISTEN else r[RQUEUE],
-        needs=SHOW_RQLEN,
+        needs=SHOW_RQLEN | PACKET_MEMINFO | NETLINK_MEMINFO,
     )
     send_queue = integer(
-        "Bytes that were sent and not acknowledged yet; of UDP, raw and unix sockets the memory of "
-        "what was not delivered yet. NULL for listeners.",
-        source="idiag_wqueue, udiag_wqueue",
+        "Bytes that were sent and not acknowledged yet; of UDP, raw, unix, packet and netlink "
+        "sockets the memory of what was not delivered yet. NULL for listeners, and for vsock, XDP "
+        "and SMC.",
+        source="idiag_wqueue, udiag_wqueue, SK_MEMINFO_WMEM_ALLOC",
         unit="bytes",
         get=lambda r: None if r[STATE] == LISTEN else r[WQUEUE],
-        needs=SHOW_RQLEN,
+        needs=SHOW_RQLEN | PACKET_MEMINFO | NETLINK_MEMINFO,
     )
     inode = integer(
         "Inode of the socket, as in socket:[N]; NULL once no descriptor refers to it or before "
@@ -145,21 +188,30 @@ class Visible:
         index=True,
     )
     socket_uid = integer(
-        "User who made the socket; NULL where the kernel does not say (TIME_WAIT, unix sockets "
-        "before Linux 5.3).",
-        source="idiag_uid, UNIX_DIAG_UID",
+        "User who made the socket; NULL where the kernel does not say (TIME_WAIT, netlink, vsock, "
+        "unix sockets before Linux 5.3).",
+        source="idiag_uid, UNIX_DIAG_UID, PACKET_DIAG_UID",
         get=lambda r: r[UID] if r[UID] or r[INODE] else None,
-        needs=SHOW_UID,
+        needs=SHOW_UID | PACKET_INFO | XDP_INFO,
     )
     interface = text(
-        "Interface to which the socket is bound; NULL for none and for unix sockets.",
-        source="idiag_if, IFLA_IFNAME",
+        "Interface to which the socket is bound; NULL for none, and for unix, netlink and vsock "
+        "sockets.",
+        source="idiag_if, pdi_index, IFLA_IFNAME",
         get=lambda r: r[ORIGIN].links[r[IF]] if r[IF] else None,
+        needs=PACKET_INFO | XDP_INFO,
         push=EQUAL,
     )
 
 
 class Sockets(
+    OtherDetails,
+    XdpDetails,
+    NetlinkDetails,
+    PacketDetails,
+    MptcpInfo,
+    TcpDetails,
+    TcpInfo,
     Details,
     Visible,
     Table["SocketRecord"],

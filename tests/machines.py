@@ -36,7 +36,7 @@ _LINKS = ("cwd", "exe", "root")
 _FOLDERS = ("fd", "fdinfo", "ns")
 # … and of the network namespace.
 _NET = (
-    *("icmp", "icmp6", "raw", "raw6", "sockstat", "sockstat6", "tcp", "tcp6"),
+    *("icmp", "icmp6", "protocols", "raw", "raw6", "sockstat", "sockstat6", "tcp", "tcp6"),
     *("udp", "udp6", "udplite", "udplite6", "unix"),
 )
 
@@ -51,10 +51,13 @@ class Recorder(Host):
     def netlink(self, protocol: int, request: bytes) -> Iterator[memoryview]:
         """Pass on the host's datagrams, keeping a copy; of a repeated request the last answer."""
         replies: list[bytes] = []
-        for view in super().netlink(protocol, request):
-            replies.append(anonymous(bytes(view)))
-            yield view
-        self.exchanges[protocol, bytes(request)] = replies
+        try:
+            for view in super().netlink(protocol, request):
+                replies.append(anonymous(bytes(view)))
+                yield view
+        finally:
+            # Whoever reads a refusal asks no further.
+            self.exchanges[protocol, bytes(request)] = replies
 
 
 class Recorded(Host):

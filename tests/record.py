@@ -48,6 +48,7 @@ OPTIONS = {
     "mark": (socket.SOL_SOCKET, socket.SO_MARK),
     "class_id": (socket.SOL_SOCKET, socket.SO_PRIORITY),
 }
+TCP_CC_INFO = 26
 OPTIONS6 = {
     "v6only": (socket.IPPROTO_IPV6, socket.IPV6_V6ONLY),
     "tclass": (socket.IPPROTO_IPV6, socket.IPV6_TCLASS),
@@ -89,6 +90,8 @@ def fact(sock: socket.socket) -> Facts:
     if sock.family != UNIX and sock.type == STREAM:
         name = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16)
         facts["congestion"] = name.partition(b"\0")[0].decode()
+        facts["tcp_info"] = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 512).hex()
+        facts["cc_info"] = sock.getsockopt(socket.IPPROTO_TCP, TCP_CC_INFO, 64).hex()
     if sock.family == UNIX and isinstance(name := sock.getsockname(), str) and name:
         status = os.stat(os.fsencode(name))
         facts["file"] = {

@@ -14,9 +14,13 @@ import pytest
 from sockql import socket_costs, sockstat
 from sockql.errors import DataError
 from sockql.host import Host
+from sockql.mptcp import MptcpInfo
 from sockql.request import UNKNOWN, Constraint, Request
 from sockql.snapshot import Snapshot
+from sockql.socket_family_details import OtherDetails
 from sockql.tables.sockets import TABLE
+from sockql.tcp_details import TcpDetails
+from sockql.tcp_info import TcpInfo
 from tests.fakeproc import Link, proc_tree
 from tests.sockmessages import (
     INET,
@@ -45,6 +49,10 @@ SOCKSTAT = (
 )
 SOCKSTAT6 = b"TCP6: inuse 1\nUDP6: inuse 1\nUDPLITE6: inuse 0\nRAW6: inuse 0\n"
 
+PROTOCOLS = (
+    b"protocol  size sockets  memory press maxhdr  slab module\nTCP 2304 11 1 no 192 yes kernel\n"
+)
+
 TCP_LINE = b"0: 0100007F:1F90 0200007F:9C40 01 00000007:00000009 02:00000064 00000000 1000 3 4711\n"
 TCP_LISTEN = b"1: 00000000:0016 00000000:0000 0A 00000000:00000003 00:00000000 00000000 0 0 4712\n"
 HEADER = (
@@ -60,6 +68,7 @@ def proc(tmp_path: Path) -> Path:
         "self/ns/net": Link("net:[4026531840]"),
         "self/net/sockstat": SOCKSTAT,
         "self/net/sockstat6": SOCKSTAT6,
+        "self/net/protocols": PROTOCOLS,
         "self/net/tcp": HEADER + TCP_LINE + TCP_LISTEN,
         "self/net/udp": HEADER,
         "self/net/unix": UNIX_HEADER
@@ -280,10 +289,27 @@ def test_raw_and_udplite_are_asked_for_when_there_are_any(hosts: Any, proc: Path
 
 # -- which attributes ---------------------------------------------------------------------------
 
-FREE = {column.name for column in TABLE.schema.columns} - {
-    *("congestion", "tos", "tclass", "class_id", "rmem_alloc", "rcvbuf", "wmem_alloc", "sndbuf"),
-    *("fwd_alloc", "wmem_queued", "optmem", "backlog_bytes", "drops"),
+MEMORY = (
+    *("rmem_alloc", "rcvbuf", "wmem_alloc", "sndbuf", "fwd_alloc", "wmem_queued", "optmem"),
+    *("backlog_bytes", "drops"),
+)
+#: The columns for which something has to be asked, and by which bits of idiag_ext.
+ASKED = {
+    **dict.fromkeys((*vars(TcpInfo), *vars(MptcpInfo)), 0x02),
+    **{
+        name: 0x04 if name.startswith(("vegas", "dctcp", "bbr")) else 0x02
+        for name in vars(TcpDetails)
+    },
+    **{name: 0x02 for name in vars(OtherDetails) if name.startswith("sctp")},
+    **dict.fromkeys(("sctp_local_addresses", "sctp_peer_addresses"), 0),
+    "send_rate": 0x06,
+    "congestion": 0x08,
+    "tos": 0x10,
+    "tclass": 0x20,
+    "class_id": 0x20,
+    **dict.fromkeys(MEMORY, 0x40),
 }
+FREE = {column.name for column in TABLE.schema.columns if not ASKED.get(column.name)}
 
 
 @pytest.mark.parametrize(
@@ -296,6 +322,7 @@ FREE = {column.name for column in TABLE.schema.columns} - {
         ("class_id", 0x20),
         ("drops", 0x40),
         ("rcvbuf tos mark", 0x50),
+        *((name, ext) for name, ext in ASKED.items() if name in TABLE.schema.by_name and ext),
     ],
 )
 def test_only_attributes_that_are_used_are_asked_for(hosts: Any, columns: str, ext: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 from sockql.engine import Engine
@@ -10,7 +11,8 @@ from tests.machines import Recorded
 
 NAME = "6.18-mixed"
 COLUMNS = tuple(TABLE.schema.by_name)
-ALL = f"select {', '.join(COLUMNS)} from sockets"
+#: The netlink sockets are those of whoever recorded.
+ALL = f"select {', '.join(COLUMNS)} from sockets where family <> 'netlink'"
 
 Row = dict[str, Any]
 
@@ -80,6 +82,109 @@ OPTIONS = (
     *("recverr", "freebind", "mc_loop", "transparent", "mc_all", "bind_address_no_port"),
     "recverr_rfc4884",
 )
+#: struct tcp_info: fields of one number each by their place; the others are below.
+TCP_INFO = {
+    "tcp_retransmits": (2, "B"),
+    "probes": (3, "B"),
+    "backoff": (4, "B"),
+    **{
+        name: (8 + 4 * index, "I")
+        for index, name in enumerate(
+            [
+                "rto",
+                "ato",
+                "snd_mss",
+                "rcv_mss",
+                "unacked",
+                "sacked",
+                "lost",
+                "retrans",
+                "fackets",
+                "-",
+                "-",
+                "-",
+                "-",
+                "pmtu",
+                "rcv_ssthresh",
+                "rtt",
+                "rttvar",
+                "-",
+                "snd_cwnd",
+                "advmss",
+                "reordering",
+                "rcv_rtt",
+                "rcv_space",
+                "total_retrans",
+            ]
+        )
+        if name != "-"
+    },
+    "pacing_rate": (104, "Q"),
+    "bytes_acked": (120, "Q"),
+    "bytes_received": (128, "Q"),
+    "segs_out": (136, "I"),
+    "segs_in": (140, "I"),
+    "notsent_bytes": (144, "I"),
+    "min_rtt": (148, "I"),
+    "data_segs_in": (152, "I"),
+    "data_segs_out": (156, "I"),
+    "delivery_rate": (160, "Q"),
+    "busy_time": (168, "Q"),
+    "rwnd_limited": (176, "Q"),
+    "sndbuf_limited": (184, "Q"),
+    "delivered": (192, "I"),
+    "delivered_ce": (196, "I"),
+    "bytes_sent": (200, "Q"),
+    "bytes_retrans": (208, "Q"),
+    "dsack_dups": (216, "I"),
+    "reord_seen": (220, "I"),
+    "rcv_ooopack": (224, "I"),
+    "snd_wnd": (228, "I"),
+    "rcv_wnd": (232, "I"),
+    "rehash": (236, "I"),
+    "total_rto": (240, "H"),
+    "total_rto_recoveries": (242, "H"),
+    "total_rto_time": (244, "I"),
+    "received_ce": (248, "I"),
+    "delivered_e1_bytes": (252, "I"),
+    "delivered_e0_bytes": (256, "I"),
+    "delivered_ce_bytes": (260, "I"),
+    "received_e1_bytes": (264, "I"),
+    "received_e0_bytes": (268, "I"),
+    "received_ce_bytes": (272, "I"),
+}
+#: What goes on between the story and its recording.
+MOVING = ("timer_expires", "last_data_sent", "last_data_recv", "last_ack_recv")
+
+
+def tcp_info(facts: dict[str, Any]) -> Row:
+    """The columns of a connection from what the socket said of itself."""
+    raw = bytes.fromhex(facts["tcp_info"])
+    row: Row = {
+        name: struct.unpack_from("=" + code, raw, offset)[0]
+        for name, (offset, code) in TCP_INFO.items()
+        if offset < len(raw)
+    }
+    names = ("timestamps", "sack", "wscale", "ecn", "ecn_seen", "syn_data", "usec_ts")
+    row["options"] = ",".join(name for bit, name in enumerate(names) if raw[5] >> bit & 1)
+    row.update(ca_state=("Open", "Disorder", "CWR", "Recovery", "Loss")[raw[1]])
+    row.update(snd_wscale=raw[6] & 15, rcv_wscale=raw[6] >> 4, app_limited=raw[7] & 1)
+    row["send_rate"] = row["snd_cwnd"] * row["snd_mss"] * 1_000_000 // row["rtt"]
+    if facts["congestion"] == "bbr":
+        low, high, rtt, pacing, cwnd = struct.unpack("=5I", bytes.fromhex(facts["cc_info"]))
+        row.update(bbr_bw=low + (high << 32), bbr_min_rtt=rtt)
+        row.update(bbr_pacing_gain=pacing / 256, bbr_cwnd_gain=cwnd / 256)
+    return row
+
+
+def listener_info(facts: dict[str, Any]) -> Row:
+    """What a listener has; there is no limit of its rates."""
+    raw = bytes.fromhex(facts["tcp_info"])
+    assert raw[104:120] == bytes([255]) * 16
+    return {
+        name: struct.unpack_from("=" + TCP_INFO[name][1], raw, TCP_INFO[name][0])[0]
+        for name in ("snd_cwnd", "reordering")
+    }
 
 
 def is_unix(name: str) -> bool:
@@ -139,6 +244,9 @@ def every(host: Recorded, name: str) -> Row:
         row.update(is_icsk=int(row["protocol"] == "tcp"), cgroup_id=host.facts["cgroup_id"])
         if name != "inactive":
             row["congestion"] = facts.get("congestion")
+        if row["protocol"] == "tcp" and name != "inactive":
+            info = tcp_info(facts) if row["state"] != "LISTEN" else listener_info(facts)
+            row.update(info)
         row["tclass"] = facts.get("tclass")
         if row["state"] in ("LISTEN", "UNCONN"):
             row["v6only"] = facts.get("v6only")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from sockql.tables.sockets import TABLE
 from tests.machines import Recorded
-from tests.tables.mixed import COLUMNS, VISIBLE, ask, every, names, visible
+from tests.tables.mixed import COLUMNS, MOVING, VISIBLE, ask, every, names, visible
 
 
 def test_the_visible_columns_of_every_socket(host: Recorded) -> None:
     who = names(host)
     found = {}
-    for cookie, *cells in ask(host, "select cookie, * from sockets"):
+    for cookie, *cells in ask(host, "select cookie, * from sockets where family <> 'netlink'"):
         assert who[cookie] not in found
         found[who[cookie]] = dict(zip(TABLE.schema.by_name, cells))
     assert found == {name: visible(host, name) for name in VISIBLE}
@@ -23,15 +23,19 @@ def test_every_column_of_every_socket(host: Recorded) -> None:
         row = dict(zip(COLUMNS, cells))
         found[who[row["cookie"]]] = row
     # Time goes on between the story and its recording.
-    expires = {name: row.pop("timer_expires") for name, row in found.items()}
+    moving = {name: [row.pop(column) for column in MOVING] for name, row in found.items()}
+    expires = {name: cells[0] for name, cells in moving.items()}
     expected = {name: every(host, name) for name in VISIBLE}
     for row in expected.values():
-        del row["timer_expires"]
+        for column in MOVING:
+            del row[column]
     assert found == expected
     running = {name: limit for name, limit in expires.items() if limit is not None}
     assert sorted(running) == ["client", "closer"]
     assert 0 < running["client"] <= 7_200_000
     assert 0 < running["closer"] <= 60_000
+    connected = {name for name, row in found.items() if row["rtt"] is not None}
+    assert connected == {name for name, cells in moving.items() if None not in cells[1:]}
     assert host.notices == []
 
 
