@@ -12,9 +12,10 @@ import os
 from errno import ENAMETOOLONG, errorcode
 from itertools import repeat
 
-from sockql import procfs
+from sockql import process_tables, procfs
 from sockql.errors import ParseError
-from sockql.fdinfo import PATH_TYPES, is_path
+from sockql.fdinfo import PATH_TYPES, head, is_path
+from sockql.mount_points import MountPoints
 from sockql.procfs import GONE, REFUSED
 
 TYPE_CHECKING = False
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from sockql.host import Host
     from sockql.request import Request
 
-    #: (pid, fd as listed, inode, tid, link, st_mode of the link, fdinfo, stat, deleted); shorter
-    #: where the columns in use need less.  The link of a socket is left out, inode says it all.
+    #: (pid, fd as listed, inode, tid, link, st_mode of the link, fdinfo, stat, deleted, mount,
+    #: extended attribute by name); shorter where the columns in use need less.  The link of a socket is left out, inode says it all.
     Descriptor: TypeAlias = tuple[Any, ...]
 
 # Fields of a Descriptor.
@@ -39,6 +40,8 @@ LSTAT: Final = 5
 FDINFO: Final = 6
 STAT: Final = 7
 DELETED: Final = 8
+MOUNT: Final = 9
+ATTRIBUTES: Final = 10
 
 # What has to be read for a column.
 NEED_LINK: Final = 1  # readlink
@@ -48,6 +51,11 @@ NEED_STAT: Final = 8  # and of everything
 NEED_LSTAT: Final = 16  # lstat of the link
 NEED_FDINFO: Final = 32
 NEED_DELETED: Final = 64  # whether " (deleted)" in the link means just that
+NEED_MOUNT: Final = 128  # where the mount is that fdinfo names
+NEED_PROTOCOL: Final = 256  # extended attributes: of sockets,
+NEED_LABEL: Final = 512  # and of everything
+
+_ATTRIBUTES: Final = ((NEED_PROTOCOL, "system.sockprotoname"), (NEED_LABEL, "security.selinux"))
 
 #: Descriptors between two looks at whether to stop.
 _BATCH: Final = 8192
@@ -160,33 +168,20 @@ class _Walk:
             raise procfs.failed(error, self.host, f"{name}/{file}") from None
 
     def _process(self, name: str, directory: int) -> Iterator[Descriptor]:
-        if self.counting:
-            # The kernel says how many there are (since 6.2; else 0), no need to list them.
-            # Linux kernel commit f1f1f2569901 ("proc: report open files as size in stat() for
-            # /proc/pid/fd").
-            size = os.fstat(directory).st_size
-            if size:
-                yield from repeat((int(name),), size)
-                return
-        if self.numbers is None:
-            numbers = os.listdir(directory)
-            if numbers:
-                yield from self._table(name, directory, None, numbers)
-                return
+        # How many there are, no need to list them; 0 before Linux kernel commit f1f1f2569901
+        # ("proc: report open files as size in stat() for /proc/pid/fd").
+        size = os.fstat(directory).st_size if self.counting else 0
+        if size:
+            yield from repeat((int(name),), size)
         else:
-            found = False
-            for found_one in self._table(name, directory, None, self.numbers):
-                found = True
-                yield found_one
-            if found:
-                return
-        # Perhaps only the main thread has ended: its table is gone, that of others is not.
+            numbers = os.listdir(directory) if self.numbers is None else self.numbers
+            yield from self._table(name, directory, None, numbers)
         # The links of task are "." and ".." and one for each thread.
-        if os.stat("../task", dir_fd=directory).st_nlink == 3 or os.listdir(directory):
+        if os.stat("../task", dir_fd=directory).st_nlink == 3:
             return
         tasks = procfs.open_directory("../task", directory)
         try:
-            yield from self._threads(name, tasks)
+            yield from self._threads(name, tasks, leader=True)
         finally:
             os.close(tasks)
 
@@ -205,28 +200,22 @@ class _Walk:
             if fields[procfs.STATE] != b"Z" or procfs.has_nothing(fields):
                 self.refusals.add(name, error, self.host, fields=fields)
             elif procfs.is_row(int(name), fields, self.request):
-                yield from self._threads(name, tasks)
+                yield from self._threads(name, tasks, leader=False)
         except OSError as gone:
             self._failed(gone, name, "task")
         finally:
             os.close(tasks)
 
-    def _threads(self, name: str, tasks: int) -> Iterator[Descriptor]:
-        """The descriptors of the first thread in the directory ``tasks`` that has some."""
-        for tid in sorted(map(int, filter(str.isdecimal, os.listdir(tasks)))):
-            try:
-                table = procfs.open_directory(f"{tid}/fd", tasks)
-            except OSError as error:
-                if tid != int(name):
-                    self._failed(error, name, f"task/{tid}/fd")
-                continue
-            try:
-                numbers = os.listdir(table)
-                if numbers:
-                    yield from self._table(name, table, tid, self.numbers or numbers)
-                    return
-            finally:
-                os.close(table)
+    def _threads(self, name: str, tasks: int, *, leader: bool) -> Iterator[Descriptor]:
+        """Those of threads in the directory ``tasks`` with a table of their own; see own()."""
+
+        def failed(error: OSError, file: str) -> None:
+            self._failed(error, name, file)
+
+        compare = process_tables.comparison(self.request, self.host)
+        for tid, table in process_tables.own(int(name), tasks, compare, failed, leader=leader):
+            numbers = os.listdir(table) if self.numbers is None else self.numbers
+            yield from self._table(name, table, tid, numbers)
 
     def _table(
         self, name: str, directory: int, tid: int | None, numbers: list[str]
@@ -326,7 +315,34 @@ class _Walk:
                 self._failed(error, table.name, f"fdinfo/{number}")
         if needs & NEED_LSTAT and data is None:
             mode = os.lstat(number, dir_fd=directory).st_mode
-        return table.pid, number, inode, table.tid, link, mode, data, status, deleted
+        found = (table.pid, number, inode, table.tid, link, mode, data, status, deleted)
+        if needs & (NEED_MOUNT | NEED_PROTOCOL | NEED_LABEL) and not table.closed:
+            return *found, *self._rest(table, number, link, data)
+        return *found, None, None
+
+    def _rest(
+        self, table: _Open, number: str, link: str | None, data: bytes | None
+    ) -> tuple[tuple[str, str] | None, dict[str, bytes]]:
+        """What few ask for: where its mount is, and its extended attributes."""
+        place = None
+        if self.needs & NEED_MOUNT and data is not None:
+            mount = head(data)[2]
+            if mount is not None:
+                # What has no path is on a mount that is nowhere to be seen.
+                mounts = MountPoints.of(self.request, self.host)
+                path = link is not None and is_path(link)
+                place = mounts.find(mount, table.directory, everywhere=path)
+        attributes = {}
+        for need, name in _ATTRIBUTES:
+            if self.needs & need and (need == NEED_LABEL or link is None):
+                try:
+                    # There is no call for a name in a directory before Linux 6.13.
+                    attributes[name] = os.getxattr(
+                        f"/proc/self/fd/{table.directory}/{number}", name
+                    )
+                except OSError:
+                    continue  # it has none
+        return place, attributes
 
     def _link(self, table: _Open, number: str) -> str | None:
         try:

@@ -149,6 +149,18 @@ def head(data: bytes) -> tuple[int | None, int, int | None]:
     )
 
 
+def number_of(data: bytes, key: bytes) -> int | None:
+    """The number in the line ``key: number``; None when there is no such line.
+
+    :raises ParseError: when it is no number.
+    """
+    start = data.find(b"\n" + key + b":")
+    if start < 0:
+        return None
+    line = data[start + len(key) + 2 :].partition(b"\n")[0]
+    return number(line.strip(), f"/proc/PID/fdinfo {key.decode()}")
+
+
 def _pairs(line: bytes) -> dict[str, str]:
     """``{"wd": "1", "ino": "2"}`` from b"wd:1 ino: 2"."""
     words = line.replace(b":", b": ").split()

@@ -24,6 +24,7 @@ from sockql.descriptors import (
     STAT,
     TID,
 )
+from sockql.process_fds import More
 from sockql.schema import EQUAL, RANGE, Table, integer, text
 
 TYPE_CHECKING = False
@@ -112,19 +113,8 @@ def _size(status: os.stat_result) -> int | None:
     return status.st_size if status.st_mode >> 12 in (0o10, 0o4, 0o12) else None
 
 
-class Fds(
-    Table["Descriptor"],
-    examples=[
-        "select pid, fd, target from fds where inode = 56789",
-        "select pid, count(*) from fds group by pid order by 2 desc limit 10",
-        "select pid, fd, target, allocated from fds where deleted and type = 'file'",
-    ],
-):
-    """Open file descriptors, one row for each descriptor of each process.
-
-    Threads share the descriptors of their process. Of a process whose main thread has ended
-    while others run, the descriptors are those of the first thread that still has some.
-    """
+class Columns:
+    """The columns of ``select *``, and those that say what is open."""
 
     pid = integer(
         "Process that has the descriptor.",
@@ -190,8 +180,8 @@ class Fds(
         needs=NEED_FDINFO | NEED_LINK,
     )
     tid = integer(
-        "Thread whose table the descriptor is in, of a process whose main thread has ended; NULL "
-        "for the table of the process.",
+        "Thread whose table the descriptor is in, when it has one of its own or the main thread has "
+        "ended; NULL for the table of the process.",
         source="/proc/PID/task/TID/fd",
         get=itemgetter(TID),
         hidden=True,
@@ -304,6 +294,23 @@ class Fds(
         needs=NEED_FDINFO,
         hidden=True,
     )
+
+
+class Fds(
+    More,
+    Columns,
+    Table["Descriptor"],
+    examples=[
+        "select pid, fd, target from fds where inode = 56789",
+        "select pid, count(*) from fds group by pid order by 2 desc limit 10",
+        "select pid, fd, target, allocated from fds where deleted and type = 'file'",
+    ],
+):
+    """Open file descriptors, one row for each descriptor of each process.
+
+    Threads share the descriptors of their process. Those of a thread that has a table of its own,
+    and of the threads that are left when the main thread has ended, are rows with a tid.
+    """
 
     def records(self, request: Request, host: Host) -> Iterator[Descriptor]:
         return descriptors.read(request, host)

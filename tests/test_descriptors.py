@@ -33,11 +33,12 @@ def host(tmp_path: Path) -> Iterator[Host]:
         "42/fdinfo/1": FDINFO,
         "42/fdinfo/2": FDINFO,
         "42/task/42/fd/1": Link("socket:[5]"),
-        "43/stat": fakeproc.stat(43, state="Z", threads=3),
+        "43/stat": fakeproc.stat(43, state="Z", threads=4),
         "43/fd": None,
         "43/task/43/fd": None,
         "43/task/44/fd/3": Link("socket:[6]"),
         "43/task/45/fd/4": Link("socket:[7]"),
+        "43/task/46/fd/4": Link("socket:[7]"),
     }
     host = Host(str(proc_tree(tree, tmp_path)))
     yield host
@@ -62,7 +63,7 @@ def refuse(monkeypatch: pytest.MonkeyPatch) -> Refuse:
 
 
 COLUMNS = ["pid", "tid", "fd"]
-EVERYTHING = [(42, None, 1), (42, None, 2), (43, 44, 3)]
+EVERYTHING = [(42, None, 1), (42, None, 2), (43, 44, 3), (43, 45, 4)]
 
 
 def test_all_of_it_is_there_when_nothing_is_refused(host: Host) -> None:
@@ -78,7 +79,7 @@ def test_the_threads_are_asked_where_the_dead_main_thread_is_refused(
     assert host.notices == []
 
 
-def test_a_refused_thread_leads_to_the_next_and_is_counted(host: Host, refuse: Refuse) -> None:
+def test_a_refused_thread_is_counted(host: Host, refuse: Refuse) -> None:
     refuse(procfs, "open_directory", "43/fd", "43/fd", "44/fd")
     assert sorted(rows(TABLE, host, COLUMNS)) == [*EVERYTHING[:2], (43, 45, 4)]
     assert host.notices == [NOTICE.format(1, 2)]

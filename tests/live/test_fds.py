@@ -363,3 +363,95 @@ def test_no_other_process_is_looked_at_when_one_is_named() -> None:
         patch.setattr(os, "open", watch)
         made.query(f"select * from fds where pid = {os.getpid()}")
     assert set(opened) - {"sys/fs/file-nr"} == {f"{os.getpid()}/fd"}
+
+
+CLONE_FILES = 0x400
+
+
+def test_a_thread_with_a_table_of_its_own_has_its_descriptors(engine: Engine) -> None:
+    """Also when tables look alike: only the kernel knows that they are two."""
+
+    def prepare() -> tuple[int, ...]:
+        shared = socket.socket().detach()
+        ready, said = threading.Event(), list[int]()
+
+        def leave(own: bool) -> None:
+            said.append(threading.get_native_id())
+            if libc.unshare(CLONE_FILES):
+                said.append(-ctypes.get_errno())
+                ready.set()
+                return
+            # Whoever waits for our answer waits for all copies of the pipe to be closed.
+            os.closerange(900, 1000)
+            if own:
+                made = socket.socket()
+                said.append(os.fstat(made.fileno()).st_ino)
+                made.detach()
+            else:
+                said.append(0)
+            ready.set()
+            threading.Event().wait()
+
+        for own in (False, True):
+            ready.clear()
+            threading.Thread(target=leave, args=(own,), daemon=True).start()
+            assert ready.wait(10)
+        assert said[1] == 0, os.strerror(-said[1])
+        # A thread that makes none shares the one of the process.
+        threading.Thread(target=threading.Event().wait, daemon=True).start()
+        return os.fstat(shared).st_ino, said[0], said[2], said[3]
+
+    with child(prepare) as (pid, (shared, alike, other, own)):
+        query = f"select tid, inode from fds where pid = {pid} and type = 'socket'"
+        found = engine.query(f"{query} order by tid, inode")
+        holders = engine.query(f"select pid, tid from fds where inode = {own}")
+        counted, listed = (
+            engine.query(f"select {what} from fds where pid = {pid}") for what in ("count(*)", "fd")
+        )
+    assert found == sorted(
+        [(None, shared), (alike, shared), (other, shared), (other, own)],
+        key=lambda row: (row[0] or 0, row[1]),
+    )
+    assert holders == [(pid, other)]
+    assert counted == [(len(listed),)]
+
+
+def test_what_few_ask_for_is_there(engine: Engine, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    def prepare() -> dict[str, int]:
+        os.open(tmp_path / "file", os.O_RDONLY)
+        os.open("/proc/self/ns/uts", os.O_RDONLY)
+        left, _right = socket.socketpair()
+        socket.send_fds(left, [b"x"], [0, 1])
+        left.detach()
+        _right.detach()
+        socket.socket().detach()
+        master, slave = os.openpty()
+        return {"uts": os.stat("/proc/self/ns/uts").st_ino, "master": master, "slave": slave}
+
+    with child(prepare) as (pid, said):
+        found = engine.query(
+            "select fd, mount_point, ns_type, ns_inode, tty_index, scm_fds, sock_protoname"
+            f" from fds where pid = {pid} order by fd"
+        )
+        number = int(os.readlink(f"/proc/{pid}/fd/{said['slave']}").rpartition("/")[2])
+        mounts = engine.query(
+            "select fd, fds.mount_point, mounts.mount_point from fds join mounts using(mnt_id)"
+            f" where pid = {pid} and fds.mount_point is not mounts.mount_point"
+        )
+    point = tmp_path
+    while not os.path.ismount(point):
+        point = point.parent
+    pty = [row[1] for row in found if row[0] in (said["master"], said["slave"])]
+    nothing = (None, None, None)
+    assert found == [
+        (0, str(point), *nothing, None, None),
+        (1, None, "uts", said["uts"], None, None, None),
+        (2, None, *nothing, 0, "UNIX-STREAM"),
+        (3, None, *nothing, 2, "UNIX-STREAM"),
+        (4, None, *nothing, None, "TCP"),
+        (5, pty[0], None, None, number, None, None),
+        (6, pty[1], None, None, number, None, None),
+    ]
+    assert mounts == []

@@ -61,7 +61,7 @@ def test_a_mount_in_a_namespace_of_its_own_is_joined_to_its_files(
             pytest.skip("no mount namespace of our own (EPERM)")
         inode = os.stat(f"/proc/{process.pid}/ns/mnt").st_ino
         found = engine.query(
-            "select fd, target, mount_point, fstype, mount_source, ns_mnt"
+            "select fd, target, mounts.mount_point, fstype, mount_source, ns_mnt"
             f" from fds join mounts using(mnt_id) where pid = {process.pid} and fd = 7"
         )
         process.stdin.write(b"\n")

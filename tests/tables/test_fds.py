@@ -20,6 +20,10 @@ from tests.fakeproc import Link, Tree, proc_tree, rows
 FDINFO = b"pos:\t7\nflags:\t0100001\nmnt_id:\t16\nino:\t1061\n"
 CLOEXEC = b"pos:\t0\nflags:\t02000002\nmnt_id:\t16\nino:\t1061\n"
 VISIBLE = [column.name for column in TABLE.schema.visible]
+MORE = (
+    *("mount_point", "ns_type", "ns_inode", "tty_index", "scm_fds"),
+    *("sock_protoname", "selinux"),
+)
 
 
 @pytest.fixture
@@ -94,6 +98,7 @@ def test_hidden_columns_are_of_files_unless_they_say_otherwise(host: Host, tmp_p
         "file_gid": file.st_gid,
         "info": None,
         "locks": None,
+        **dict.fromkeys(MORE),
     }
     nothing = dict.fromkeys(hidden)
     assert dict(zip(hidden, third)) == {**nothing, "fd": 3, "cloexec": 1, "mnt_id": 16}
@@ -156,7 +161,8 @@ def test_only_what_the_columns_need_is_read(
         original = getattr(os, name)
 
         def watched(path: str, *args: object, **kwargs: object) -> object:
-            if kwargs.get("dir_fd") is not None:
+            # How many threads there are is looked at everywhere.
+            if kwargs.get("dir_fd") is not None and path != "../task":
                 calls.add(f"{name} {path}" if name == "open" else name)
             return original(path, *args, **kwargs)
 
@@ -168,10 +174,9 @@ def test_only_what_the_columns_need_is_read(
     def calls_for(columns: str, *constraints: Constraint) -> set[str]:
         calls.clear()
         rows(TABLE, host, columns.split(), *constraints)
-        return {call for call in calls if not call.startswith("open 44/")} - {"stat"}
+        return {call for call in calls if not call.startswith("open 44/")}
 
     directories = {"open 42/fd", "open 43/fd"}
-    # The one stat() is that of the task directory of the zombie, who has no descriptors.
     assert calls_for("pid fd") == directories
     assert calls_for("pid inode") == directories | {"readlink"}
     assert calls_for("pid fd mode") == directories | {"lstat"}
@@ -222,10 +227,10 @@ def test_the_number_of_a_thread_is_no_process(tmp_path: Path) -> None:
     host.close()
 
 
-def test_of_a_dead_main_thread_the_table_of_the_first_other_one_is_shown(tmp_path: Path) -> None:
+def test_of_a_dead_main_thread_the_tables_of_the_others_are_shown(tmp_path: Path) -> None:
     tree = proc_tree(
         {
-            "42/stat": fakeproc.stat(42, b"dead", "Z", threads=3),
+            "42/stat": fakeproc.stat(42, b"dead", "Z", threads=5),
             "42/fd": None,
             "42/task/42/fd": None,
             "42/task/43/fd": None,
@@ -233,16 +238,86 @@ def test_of_a_dead_main_thread_the_table_of_the_first_other_one_is_shown(tmp_pat
             "42/task/100/fd/4": Link("pipe:[8]"),
             "42/task/100/fdinfo/3": CLOEXEC,
             "42/task/100/fdinfo/4": CLOEXEC,
+            # Without kcmp(2), which is of this machine, tables that look alike are one.
             "42/task/101/fd/3": Link("socket:[9]"),
+            "42/task/101/fd/4": Link("pipe:[8]"),
+            "42/task/102/fd/3": Link("socket:[7]"),
+            "42/task/102/fd/4": Link("pipe:[8]"),
         },
         tmp_path,
     )
     host = Host(str(tree))
     columns = ["pid", "tid", "fd", "type", "flags"]
-    expected = [(42, 100, 3, "socket", "O_CLOEXEC"), (42, 100, 4, "pipe", "O_CLOEXEC")]
-    assert sorted(rows(TABLE, host, columns)) == expected
-    assert rows(TABLE, host, columns, Constraint("fd", "=", 4)) == expected[1:]
+    first = [(42, 100, 3, "socket", "O_CLOEXEC"), (42, 100, 4, "pipe", "O_CLOEXEC")]
+    second = [(42, 102, 3, "socket", None), (42, 102, 4, "pipe", None)]
+    (tree / "42/task/102/fdinfo").mkdir()
+    assert sorted(rows(TABLE, host, columns[:4])) == [row[:4] for row in first + second]
+    assert rows(TABLE, host, columns, Constraint("fd", "=", 4))[0] == first[1]
     assert rows(TABLE, host, ["tid"], Constraint("inode", "=", 9)) == [(100,)]
+    assert len(rows(TABLE, host, ["pid"])) == 4
+    host.close()
+
+
+def test_a_thread_with_a_table_of_its_own_is_shown_too(tmp_path: Path) -> None:
+    tree = proc_tree(
+        {
+            "42/stat": fakeproc.stat(42, threads=3),
+            "42/fd/3": Link("socket:[9]"),
+            "42/task/42/fd/3": Link("socket:[9]"),
+            "42/task/50/fd/3": Link("socket:[9]"),
+            "42/task/51/fd/3": Link("socket:[10]"),
+        },
+        tmp_path,
+    )
+    host = Host(str(tree))
+    assert rows(TABLE, host, ["tid", "fd", "inode"]) == [(None, 3, 9), (51, 3, 10)]
+    host.close()
+
+
+MOUNTINFO = b"""\
+16 1 254:0 / /mnt\\040point rw - ext4 /dev/root rw
+17 16 0:4 net:[300] /run/netns/box rw - nsfs nsfs rw
+"""
+
+
+def test_what_few_ask_for_is_hidden(tmp_path: Path) -> None:
+    elsewhere = b"pos:\t0\nflags:\t0\nmnt_id:\t%d\n"
+    tree = proc_tree(
+        {
+            "42/stat": fakeproc.stat(42),
+            "42/task/42/stat": b"",
+            "42/ns/mnt": Link("mnt:[7]"),
+            "42/mountinfo": MOUNTINFO,
+            "42/fd/0": Link("/dev/null"),
+            "42/fd/1": Link("/run/netns/box"),
+            "42/fd/2": Link("user:[301]"),
+            "42/fd/3": Link("socket:[99]"),
+            "42/fd/4": Link("/elsewhere"),
+            "42/fd/5": Link("/nowhere"),
+            "42/fdinfo/0": FDINFO + b"tty-index:\t5\n",
+            "42/fdinfo/1": elsewhere % 17,
+            "42/fdinfo/2": elsewhere % 4,
+            "42/fdinfo/3": elsewhere % 9 + b"scm_fds: 2\n",
+            "42/fdinfo/4": elsewhere % 90,
+            "42/fdinfo/5": elsewhere % 91,
+            "43/stat": fakeproc.stat(43),
+            "43/ns/mnt": Link("mnt:[8]"),
+            "43/root": Link("/"),
+            "43/mountinfo": b"90 1 254:0 / /inner rw - ext4 /dev/root rw\n",
+        },
+        tmp_path,
+    )
+    host = Host(str(tree))
+    columns = ["fd", "mount_point", "ns_type", "ns_inode", "tty_index", "scm_fds"]
+    found = rows(TABLE, host, columns, Constraint("pid", "=", 42))
+    assert sorted(found, key=lambda row: int(row[0])) == [
+        (0, "/mnt point", None, None, 5, None),
+        (1, "/run/netns/box", "net", 300, None, None),
+        (2, None, "user", 301, None, None),
+        (3, None, None, None, None, 2),
+        (4, "/inner", None, None, None, None),
+        (5, None, None, None, None, None),
+    ]
     host.close()
 
 
