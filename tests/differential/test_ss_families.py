@@ -46,7 +46,7 @@ def both(world: World, flags: str, sql: str) -> tuple[str, list[list[Any]], list
 def test_packet_sockets_are_those_of_ss(world: World, need: Need) -> None:
     need("ss")
     sql = """
-        select socktype, recv_queue, send_queue, ethertype, interface, inode, cookie,
+        select socktype, send_queue, ethertype, interface, inode, cookie,
                packet_version, packet_copy_thresh, packet_flags
         from sockets where family = 'packet'
     """
@@ -60,11 +60,12 @@ def test_packet_sockets_are_those_of_ss(world: World, need: Need) -> None:
     if not found:
         pytest.skip("ss: this kernel lists no packet sockets")
     expected = []
-    for kind, received, sent, number, where, inode, cookie, version, thresh, flags in found:
+    # What is received changes by the moment.
+    for kind, _, sent, number, where, inode, cookie, version, thresh, flags in found:
         expected.append(
             [
                 {"raw": "raw", "dgr": "dgram"}[kind],
-                *(int(received), int(sent)),
+                int(sent),
                 # ss writes * for all packets, and a number in brackets.
                 {"*": 3, "[0]": None}.get(number, int(number.strip("[]*") or 0)),
                 None if where == "*" else where,
