@@ -12,6 +12,7 @@ from operator import itemgetter
 
 from sockql.errors import KernelRefused
 from sockql.inet_diag import ALL_STATES, FAMILIES, SOCK_DIAG_BY_FAMILY, decode, portless
+from sockql.namespaces import survey
 from sockql.netlink import NETLINK_SOCK_DIAG, BrokenOff
 from sockql.network_scope import visit
 from sockql.socket_families import families, others
@@ -83,6 +84,9 @@ def batches(request: Request, host: Host) -> Iterator[Iterable[SocketRecord]]:
         beside = beside or any(name != "mptcp" for name in families(request, host))
         return beside or every is None or tcp < every
 
+    if "netns_name" in request.columns:
+        # A mount of our own namespace may be found only after its sockets.
+        survey(request, host).thorough(descriptors=False)
     for namespace, inside in visit(request, host, more, text=True):
         scan = Scan(request, inside, namespace)
         try:
@@ -333,6 +337,7 @@ class Scan:
             socktype,
             source=source,
             netns=self.namespace.inode,
+            netns_name=self.namespace.name if "netns_name" in columns else None,
             links=links(self.request, self.host) if "interface" in columns else None,
             cgroups=paths,
         )

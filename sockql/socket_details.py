@@ -364,6 +364,13 @@ class Details:
         needs=PACKET_INFO | XDP_INFO,
         hidden=True,
     )
+    netns_name = text(
+        "Last part of the path at which it is mounted, which is the name that ip-netns(8) knows; "
+        "NULL when it is not mounted.",
+        source="/proc/PID/mountinfo mount point",
+        get=lambda r: r[ORIGIN].netns_name,
+        hidden=True,
+    )
     source = text(
         "Where the row comes from: sock_diag, or procfs for the text files of /proc/net.",
         source="sock_diag(7), proc(5)",

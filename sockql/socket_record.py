@@ -294,6 +294,7 @@ class Origin:
         "links",
         "mptcp_info",
         "netns",
+        "netns_name",
         "peers",
         "protocol",
         "socktype",
@@ -311,6 +312,7 @@ class Origin:
         *,
         source: str = "sock_diag",
         netns: int | None = None,
+        netns_name: str | None = None,
         links: Mapping[int, str | None] | None = None,
         cgroups: Mapping[int, str | None] | None = None,
     ) -> None:
@@ -319,6 +321,7 @@ class Origin:
         self.socktype = socktype
         self.source = source
         self.netns = netns
+        self.netns_name = netns_name
         self.links = links if links is not None else {}
         self.cgroups = cgroups if cgroups is not None else {}
         self.attributes: Attributes

@@ -95,6 +95,8 @@ class Visible:
         "Inode of the network namespace, as in net:[N]; NULL when it cannot be read.",
         source="/proc/self/ns/net",
         get=lambda r: r[ORIGIN].netns,
+        push=EQUAL,
+        exact=True,
     )
     family = text(
         "Address family.",

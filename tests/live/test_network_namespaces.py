@@ -190,6 +190,8 @@ def test_a_host_with_another_scope_is_about_that_namespace(tmp_path: Path) -> No
         ]
     with child(mounted(tmp_path / "green")) as (_, (netns, rows)):
         assert found(ask(f"select {COLUMNS} from sockets", "green")) == expected(netns, rows)
+        named = f"select distinct netns, netns_name from sockets where netns = {netns}"
+        assert ask(named) == [(netns, "green")]
         place = str(tmp_path / "green")
         assert found(ask(f"select {COLUMNS} from sockets", place)) == expected(netns, rows)
     for name in ("green", str(pid)):
