@@ -14,7 +14,7 @@ import pytest
 
 from sockql import connect
 from sockql.engine import Engine
-from tests.live.children import child
+from tests.live.children import child, state, wait_until
 
 libc = ctypes.CDLL(None, use_errno=True)
 PR_SET_NAME = 15
@@ -52,6 +52,7 @@ def test_every_thread_is_a_row_with_its_own_name(engine: Engine) -> None:
         return [named(name)[0] for name in names]
 
     with child(prepare) as (pid, tids):
+        wait_until(lambda: state(pid) == "S")
         query = "select pid, tid, thread_name, status from threads"
         found = engine.query(f"{query} where pid = {pid} order by tid")
         alone = engine.query(f"{query} where tid = {tids[0]}")
