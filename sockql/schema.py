@@ -151,7 +151,7 @@ class Column:
         """The column as CREATE TABLE spells it."""
         collate = " COLLATE NOCASE" if self.nocase else ""
         hidden = " HIDDEN" if self.hidden else ""
-        return f'"{self.name}" {self.type}{collate}{hidden}'
+        return f'"{self.name}" {self.type}{hidden}{collate}'
 
 
 integer = partial(Column, INTEGER)
