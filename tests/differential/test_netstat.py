@@ -65,7 +65,7 @@ INET = f"""
            ifnull(recv_queue, accept_queue), ifnull(send_queue, 0), ifnull(socket_uid, 0),
            ifnull(inode, 0), pid, name, timer
     from sockets left join holder using (inode) left join processes using (pid)
-    where protocol not like 'icmp%' and protocol is not null and state <> 'BOUND_INACTIVE'
+    where protocol in ('tcp', 'udp', 'udplite', 'raw') and state <> 'BOUND_INACTIVE'
 """
 
 
