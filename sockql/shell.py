@@ -111,6 +111,11 @@ class Shell:
         """The procfs that is read."""
         return self._options.proc or "/proc"
 
+    @property
+    def netns(self) -> str:
+        """The network namespaces that are looked into."""
+        return self._options.netns or "all"
+
     def move(self, **changes: str) -> None:
         """Look somewhere else: what ``changes`` say of the options ``proc`` and the like.
 

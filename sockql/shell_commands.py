@@ -46,6 +46,7 @@ _KINDS: Final = {
     "DIR": DIRECTORY,
     "FILE": FILE,
     "FORMAT": CHOICE,
+    "NETNS": CHOICE,
     "NAME=VALUE": BINDING,
     "PARAMETER": PARAMETER,
     "QUERY": QUERY,
@@ -102,7 +103,7 @@ class Command:
             last = i == len(self._names) - 1
             choices = tuple(name.split("|")) if "|" in name else ()
             kind = CHOICE if choices else _KINDS.get(name, TEXT)
-            if name == "FORMAT":
+            if kind == CHOICE and not choices:
                 choices = tuple(self._choices())
             found.append(Argument(name, kind, choices, repeat=self.repeat and last))
         return found

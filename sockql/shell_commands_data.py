@@ -213,6 +213,29 @@ def proc(shell: Shell, words: list[str]) -> None:
         raise DataError(str(error).removeprefix("--proc ")) from None
 
 
+def _scopes() -> list[str]:
+    """The words that ``.netns`` may be given, but for the numbers of processes."""
+    import os
+
+    try:
+        names = sorted(os.listdir("/run/netns"))
+    except OSError:
+        names = []
+    return ["all", "self", *names]
+
+
+@command(".netns", "[NETNS]", choices=_scopes)
+def netns(shell: Shell, words: list[str]) -> None:
+    """Look into these network namespaces: all, self, one by its name, or that of a process.
+
+    Temporary tables of the session are dropped, and a frozen snapshot is let go.
+    """
+    if words:
+        shell.move(netns=words[0])
+    else:
+        shell.say(escape(shell.netns))
+
+
 @command(".timeout", "[SECONDS]")
 def timeout(shell: Shell, words: list[str]) -> None:
     """Give up on a statement after SECONDS; without SECONDS never."""

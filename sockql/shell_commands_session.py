@@ -77,6 +77,7 @@ def show(shell: Shell, _words: list[str]) -> None:
             ("headers", _word(settings.headers)),
             ("keys", settings.keys),
             ("mode", settings.mode),
+            ("netns", shell.netns),
             ("nullvalue", settings.null),
             ("output", shell.results.name),
             ("pager", _word(settings.pager)),

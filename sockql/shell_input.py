@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from prompt_toolkit.application.current import get_app
 from prompt_toolkit.enums import EditingMode
+from prompt_toolkit.input.typeahead import get_typeahead, store_typeahead
 from prompt_toolkit.input.vt100 import Vt100Input
 from prompt_toolkit.key_binding.key_processor import KeyPress
 from prompt_toolkit.key_binding.vi_state import InputMode
@@ -46,6 +47,16 @@ class Keyed(Vt100Input):
                 if not more:
                     break
         return list(merged(keys))
+
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C was pressed after Enter, before the terminal made signals of it again.
+
+        What was typed after it, or all if it was not, is kept for the next prompt.
+        """
+        keys = get_typeahead(self) + self.read_keys()
+        places = [i for i, key in enumerate(keys) if key.key == Keys.ControlC]
+        store_typeahead(self, keys[places[-1] + 1 :] if places else keys)
+        return bool(places)
 
 
 def merged(keys: Sequence[KeyPress]) -> Iterator[KeyPress]:

@@ -92,6 +92,7 @@ class Editor:
         self._shell = shell
         self._history = history
         self._completer = ShellCompleter(shell)
+        self._keys = Keyed(sys.stdin)
         output = create_output(always_prefer_tty=True)
         colours = colourful(output.fileno())
         self._session: PromptSession[str] = PromptSession(
@@ -106,7 +107,7 @@ class Editor:
             enable_suspend=True,
             history=_history(history),
             include_default_pygments_style=False,
-            input=Keyed(sys.stdin),
+            input=self._keys,
             key_bindings=_bindings(),
             multiline=True,
             output=output,
@@ -136,6 +137,9 @@ class Editor:
         )
         text = self._session.prompt(default=draft)
         self._history.tell(self._shell.complain)
+        if self._keys.interrupted():
+            self._shell.say("interrupted")
+            raise KeyboardInterrupt
         return text
 
 

@@ -389,6 +389,17 @@ def test_another_procfs_can_be_read(enter: Enter, shell: Shell, home: Path) -> N
     assert shell.engine.timeout == 7
 
 
+def test_network_namespaces_can_be_chosen(enter: Enter, shell: Shell) -> None:
+    assert enter(".netns")[1] == "all\n"
+    enter(".netns self", ".mode csv", ".headers off")
+    assert shell.engine.host.scope == "self"
+    assert enter("select count(distinct netns) <= 1 from sockets;")[0] == "1\n"
+    assert enter(".netns")[1] == "self\n"
+    assert enter(".netns nowhere", "select netns from sockets;")[1] != ""
+    [argument] = load()[".netns"].arguments
+    assert argument.choices[:2] == ("all", "self")
+
+
 def test_timeout(enter: Enter, shell: Shell) -> None:
     enter(".timeout 0.05")
     sql = "with recursive c(n) as (select 1 union all select n + 1 from c) select count(*) from c;"

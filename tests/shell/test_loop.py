@@ -214,6 +214,15 @@ def test_ctrl_c_stops_a_statement_promptly_and_the_session_lives_on(
     pytest.fail(f"{PROMPTLY} s are promised, measured {times}")
 
 
+def test_ctrl_c_right_after_enter_is_heard(terminal: NewTerminal) -> None:
+    session = terminal()
+    for _ in range(3):
+        session.send(ENDLESS + ENTER + CTRL_C + "select 'after' || 'wards';" + ENTER)
+        session.expect("interrupted")
+        session.expect(r"afterwards\r\n")
+        session.prompt()
+
+
 def test_a_timeout_stops_a_statement(terminal: NewTerminal) -> None:
     session = terminal("--timeout", "0.2")
     assert "longer than 0.2 seconds" in session.enter(ENDLESS)
