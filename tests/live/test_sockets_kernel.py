@@ -642,7 +642,8 @@ from sockql import connect
 bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 bound.bind(("0.0.0.0", 5353))
 with connect(netns="self") as db:
-    rows = db.query("select protocol, src, sport, state from sockets where family <> 'unix'")
+    inet = "family in ('inet', 'inet6')"
+    rows = db.query(f"select protocol, src, sport, state from sockets where {inet}")
     (netns,) = db.query("select distinct netns from sockets")
     print(json.dumps([rows, netns, db.notices]))
 """
