@@ -14,7 +14,6 @@ import sys
 from functools import lru_cache
 
 from sockql import procfs
-from sockql.procfs import GONE, REFUSED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,11 +99,12 @@ def own(
     for tid in sorted(map(int, filter(str.isdecimal, os.listdir(tasks)))):
         if tid == pid:
             continue
-        if any(_same(one, tid, tasks, compare) for one in known):
-            continue
         try:
+            if any(_same(one, tid, tasks, compare) for one in known):
+                continue
             directory = procfs.open_directory(f"{tid}/fd", tasks)
         except OSError as error:
+            # Where nothing can be compared nothing is made up: the table may be a known one.
             failed(error, f"task/{tid}/fd")
             continue
         known.append(tid)
@@ -119,14 +119,7 @@ def _same(one: int, other: int, tasks: int, compare: Compare) -> bool:
     if said is not None:
         return said
     # Two tables that look alike can be different all the same, but then hardly anything is missed.
-    try:
-        return _look(one, tasks) == _look(other, tasks)
-    except OSError as error:
-        if error.errno in GONE:
-            return True  # one of the threads has ended
-        if error.errno in REFUSED:
-            return False
-        raise
+    return _look(one, tasks) == _look(other, tasks)
 
 
 def _look(tid: int, tasks: int) -> tuple[set[str], list[str]]:

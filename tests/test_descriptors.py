@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sockql import descriptors, procfs
+from sockql import descriptors, process_tables, procfs
 from sockql.errors import DataError
 from sockql.host import Host
 from sockql.request import Constraint
@@ -82,6 +82,12 @@ def test_the_threads_are_asked_where_the_dead_main_thread_is_refused(
 def test_a_refused_thread_is_counted(host: Host, refuse: Refuse) -> None:
     refuse(procfs, "open_directory", "43/fd", "43/fd", "44/fd")
     assert sorted(rows(TABLE, host, COLUMNS)) == [*EVERYTHING[:2], (43, 45, 4)]
+    assert host.notices == [NOTICE.format(1, 2)]
+
+
+def test_threads_that_cannot_be_compared_add_nothing(host: Host, refuse: Refuse) -> None:
+    refuse(process_tables, "_look", 43, 44, 45, 46)
+    assert sorted(rows(TABLE, host, COLUMNS)) == EVERYTHING[:2]
     assert host.notices == [NOTICE.format(1, 2)]
 
 

@@ -296,3 +296,33 @@ def test_a_process_outlives_its_main_thread(engine: Engine) -> None:
         wait_until(lambda: state(pid) == "Z")
         found = engine.query(f"select pid, status, threads, path from processes where pid = {pid}")
     assert found == [(pid, "Z", 2, None)]
+
+
+def test_memory_of_its_own_is_what_psutil_sums_up(engine: Engine) -> None:
+    with child(lambda: None) as (pid, _):
+        for _ in range(100):
+            before = psutil.Process(pid).memory_full_info()
+            found = engine.query(f"select pss, uss, swap from processes where pid = {pid}")
+            after = psutil.Process(pid).memory_full_info()
+            # Whoever shares pages with it changes what they are worth: look until nobody does.
+            if before == after:
+                break
+        else:
+            pytest.skip("others share its memory and never rest (EAGAIN)")
+    assert found == [(after.pss, after.uss, after.swap)]
+
+
+def test_the_share_of_the_cpu_is_that_of_the_whole_life(engine: Engine) -> None:
+    def spin() -> None:
+        end = time.monotonic() + 0.3
+        while time.monotonic() < end:
+            pass
+
+    with child(spin) as (pid, _):
+        wait_until(lambda: asleep(pid))
+        [(share, used, elapsed)] = engine.query(
+            "select cpu_percent, user_time + system_time, elapsed_time from processes"
+            f" where pid = {pid}"
+        )
+    assert share == pytest.approx(used / 10 / elapsed)
+    assert 0 < share <= 110
