@@ -152,7 +152,7 @@ def test_only_a_file_of_our_own_is_written(file: Path, kind: str) -> None:
     else:
         file.write_text("")
         try:
-            os.chown(file, 65534, -1)
+            os.chown(file, 65533, -1)
             file.write_text("theirs")
         except PermissionError:
             pytest.skip("only root can give files away")
