@@ -20,6 +20,7 @@ KINDS = {
     "bench": "benchmark",
     "differential": "differential",
     "live": "live",
+    "shell": "shell",
     "tables": "recorded",
     "test_contract": "contract",
     "test_docs": "documents",

@@ -136,7 +136,7 @@ def test_without_sql_on_a_terminal_the_shell_is_run(tmp_path: Path) -> None:
     status, said = on_terminal("--csv", "--proc", str(tmp_path), stdin=True)
     assert (status, said) == (
         3,
-        f"sockql: {tmp_path}: no processes there; is it a mounted procfs?\n",
+        f"sockql: --proc {tmp_path}: no processes there; is it a mounted procfs?\n",
     )
 
 

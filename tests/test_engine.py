@@ -215,9 +215,9 @@ def test_a_parameter_is_pushed_down(engine: Engine, things: Things) -> None:
 
 def test_only_the_columns_in_use_are_asked_for(engine: Engine, things: Things) -> None:
     engine.query("select n from things where r > 1 order by free")
-    assert [(r.columns, r.needs) for r in things.requests] == [({"n", "r", "free"}, 2)]
+    assert [({*r.columns}, r.needs) for r in things.requests] == [({"n", "r", "free"}, 2)]
     engine.query("select count(*) from things")
-    assert [(r.columns, r.needs) for r in things.requests[1:]] == [(set(), 0)]
+    assert [(len(r.columns), r.needs) for r in things.requests[1:]] == [(0, 0)]
 
 
 def test_limit_and_offset_are_passed_on_when_nothing_else_is_left_to_check(

@@ -44,7 +44,12 @@ def test_any_text_is_cut_without_loss(sql: str) -> None:
 def test_statements_agree_with_sqlite(parts: list[str]) -> None:
     ran: list[str] = []
     connection = apsw.Connection(":memory:")
-    connection.exec_trace = lambda _cursor, sql, _bindings: ran.append(sql) is None
+
+    def record(_cursor: object, sql: str, _bindings: object) -> bool:
+        ran.append(sql)
+        return True
+
+    connection.exec_trace = record
     script = ";".join(parts)
     connection.execute(script).fetchall()
     assert [s.strip() for s in statements(script)] == [s.strip(";") for s in ran]

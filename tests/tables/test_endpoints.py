@@ -150,7 +150,7 @@ def test_a_number_that_stands_for_something_else_is_no_target(
     status = (tmp_path / "file").stat()
     device = (status.st_dev >> 8 & 0xFFF) << 20 | status.st_dev & 0xFF
     target = b"tfd: %8d events: 19 data: 0  pos:0 ino:%x sdev:%x\n"
-    files = {
+    files: dict[str, bytes | Link | None] = {
         "44/fd/7": Link(tmp_path / "file"),
         "44/fd/8": Link("anon_inode:[eventpoll]"),
         "44/fdinfo/8": HEAD

@@ -47,7 +47,10 @@ def size(message: Message) -> int:
     """Length of the fixed part of a row's message; 0 for another message."""
     if message.type in (NLMSG_ERROR, NLMSG_DONE):
         return 0
-    others = {socket.AF_UNIX: UNIX_MESSAGE, socket.AF_NETLINK: NETLINK_MESSAGE}
+    others: dict[int, int] = {
+        socket.AF_UNIX: UNIX_MESSAGE,
+        socket.AF_NETLINK: NETLINK_MESSAGE,
+    }
     return others.get(message.body[0], INET_MESSAGE)
 
 
@@ -187,7 +190,8 @@ def test_a_cookie_beyond_63_bits_is_the_negative_number_with_the_same_bits(host:
     def largest(message: Message) -> Message:
         if not size(message):
             return message
-        at = {socket.AF_UNIX: 8, socket.AF_NETLINK: 20}.get(message.body[0], 44)
+        others: dict[int, int] = {socket.AF_UNIX: 8, socket.AF_NETLINK: 20}
+        at = others.get(message.body[0], 44)
         (cookie,) = struct.unpack_from("=Q", message.body, at)
         body = message.body[:at] + struct.pack("=Q", 2**64 - cookie) + message.body[at + 8 :]
         return message._replace(body=body)
