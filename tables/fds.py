@@ -140,6 +140,20 @@ class Columns:
         get=_type,
         needs=NEED_LINK | NEED_PATH_STAT,
         push=EQUAL,
+        usual=(
+            *("socket", "pipe", "fifo", "file", "dir", "chr", "blk", "link", "sockfile", "memfd"),
+            *(
+                "eventfd",
+                "epoll",
+                "inotify",
+                "fanotify",
+                "timerfd",
+                "signalfd",
+                "pidfd",
+                "io_uring",
+            ),
+            *("bpf-map", "bpf-prog", "bpf_link", "perf_event", "userfaultfd", "ns", "dmabuf"),
+        ),
     )
     target = text(
         "Text of the link: the path, with ' (deleted)' at its end when the file has none any "
