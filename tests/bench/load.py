@@ -277,7 +277,7 @@ def running(**counts: float) -> Iterator[dict[str, Any]]:
 
     ``counts`` are the options of the command line, ``running(tcp=1000, processes=4)``.
 
-    :raises RuntimeError: when it does not come up.
+    :raises RuntimeError: when it does not come up, or has not lasted.
     """
     options = [f"--{name}={value}" for name, value in counts.items()]
     command = [sys.executable, __file__, *options]
@@ -290,6 +290,9 @@ def running(**counts: float) -> Iterator[dict[str, Any]]:
             raise RuntimeError(msg)
         try:
             yield json.loads(ready)
+            if process.poll() is not None:
+                msg = "the load ended early: what was measured last is of nothing"
+                raise RuntimeError(msg)
         finally:
             process.stdin.close()
 

@@ -87,12 +87,12 @@ def measure_standard(
         say(f"up after {ready['seconds']} s: {load_text(ready)}")
         bench = Bench(arguments.sockql, python, ready)
         bench.run(list(bench.subjects), arguments.rounds)
-        if arguments.inside:
-            bench.check_rows()
         traces = {}
         with tempfile.TemporaryDirectory() as folder:
             for name in ("nothing", "one"):
                 traces[name] = trace(bench.subjects[name].command, Path(folder) / name)
+    if arguments.inside:
+        bench.check_rows()
     verdicts = [bench.verdict(bound) for bound in BOUNDS]
     page = PAGE.format(
         date=dt.datetime.now(dt.timezone.utc).date().isoformat(),
@@ -125,8 +125,8 @@ def measure_large(arguments: argparse.Namespace, python: str) -> tuple[str, dict
         say(f"up after {ready['seconds']} s: {load_text(ready)}")
         bench = Bench(arguments.sockql, python, ready)
         bench.run(["join", "ss owners", "lsof", "netstat"], max(arguments.rounds // 2, 1))
-        if arguments.inside:
-            bench.check_rows()
+    if arguments.inside:
+        bench.check_rows()
     verdicts = [bench.verdict(bound) for bound in LARGE_BOUNDS]
     page = LARGE_PAGE.format(
         load=load_text(ready),
