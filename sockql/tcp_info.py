@@ -126,7 +126,11 @@ def _send_rate(r: SocketRecord) -> int | None:
         rtt = vegas_rtt(r) or rtt
     if not isinstance(mss, int) or not isinstance(cwnd, int) or not isinstance(rtt, int):
         return None
-    return cwnd * mss * 1_000_000 // rtt if mss and cwnd and rtt else None
+    if not (mss and cwnd and rtt):
+        return None
+    # ss shows whole bits a second, rounded.
+    bits = (cwnd * mss * 16_000_000 + rtt) // (2 * rtt)
+    return bits // 8
 
 
 _snd_mss = cell("I", 16)

@@ -169,7 +169,7 @@ def tcp_info(facts: dict[str, Any]) -> Row:
     row["options"] = ",".join(name for bit, name in enumerate(names) if raw[5] >> bit & 1)
     row.update(ca_state=("Open", "Disorder", "CWR", "Recovery", "Loss")[raw[1]])
     row.update(snd_wscale=raw[6] & 15, rcv_wscale=raw[6] >> 4, app_limited=raw[7] & 1)
-    row["send_rate"] = row["snd_cwnd"] * row["snd_mss"] * 1_000_000 // row["rtt"]
+    row["send_rate"] = round(row["snd_cwnd"] * row["snd_mss"] * 8e6 / row["rtt"]) // 8
     if facts["congestion"] == "bbr":
         low, high, rtt, pacing, cwnd = struct.unpack("=5I", bytes.fromhex(facts["cc_info"]))
         row.update(bbr_bw=low + (high << 32), bbr_min_rtt=rtt)
