@@ -103,7 +103,10 @@ class Run:
             self.lookups = []
         if len(self.cache) > _MAX_CONSTANTS and self.constants and not self.lookups:
             # They do vary.  Ask the source once for everything instead of once for each.
-            self.keys += [i for i in self.constants if self.scan.terms[i].operator == "="]
+            terms = self.scan.terms
+            self.keys += [i for i in self.constants if terms[i].operator == "="]
+            # Nobody else checks these.
+            self.rest += [i for i in self.constants if terms[i].ours and terms[i].operator != "="]
             self.constants = []
             self.cache = {}
         return self._look_up(values) if self.keys else self._collect(values)

@@ -265,6 +265,11 @@ def test_values_that_only_look_constant_do_not_ask_again_and_again(
     )
     assert rows == [(0, 1), (1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (1, 1)]
     assert len(things.requests) <= 4
+    rows = engine.query(
+        "select v.a, t.n from (select value as a from json_each('[0,1,2,3,4,5,1]')) v"
+        " cross join things t on t.n = case when v.a > 1 then v.a else 1 end and t.n > 3"
+    )
+    assert rows == [(4, 4), (5, 5)]
 
 
 def test_a_join_on_a_lookup_asks_for_each_value_once(engine: Engine, things: Things) -> None:
