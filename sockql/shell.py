@@ -139,7 +139,7 @@ class Shell:
                 draft, self.draft = self.draft, ""
                 self.enter(prompt.read(draft))
             except KeyboardInterrupt:
-                continue  # it came when there was nothing to interrupt
+                self.say("interrupted")  # it came just before the statement, or after it
             except EOFError:
                 break
         return self.leaving or 0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+from contextlib import contextmanager
 
 from sockql.shell_history import History, state_file
 from sockql.shell_status import prompt, toolbar
@@ -12,6 +14,7 @@ from sockql.shell_text import finished
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import FrameType
     from typing import Any, Protocol
 
     from prompt_toolkit import PromptSession
@@ -23,10 +26,10 @@ if TYPE_CHECKING:
         """Where inputs come from."""
 
         def read(self, draft: str) -> str:
-            """The next input; ``draft`` is what it begins with.
+            """The next input, empty when it was given up; ``draft`` is what it begins with.
 
             :raises EOFError: when there are no more.
-            :raises KeyboardInterrupt: when it was given up.
+            :raises KeyboardInterrupt: when Ctrl-C came after it.
             """
 
 
@@ -66,7 +69,7 @@ class Lines:
                 line = sys.stdin.buffer.readline()
             except KeyboardInterrupt:
                 out.write("\n")
-                raise
+                return ""
             if not line:
                 out.write("\n")
                 raise EOFError
@@ -135,12 +138,38 @@ class Editor:
         self._session.editing_mode = (
             EditingMode.VI if self._shell.settings.keys == "vi" else EditingMode.EMACS
         )
-        text = self._session.prompt(default=draft)
-        self._history.tell(self._shell.complain)
-        if self._keys.interrupted():
-            self._shell.say("interrupted")
+        with self._interruptible() as pressed:
+            try:
+                text = self._session.prompt(default=draft, handle_sigint=False)
+            except KeyboardInterrupt:
+                return ""
+            self._history.tell(self._shell.complain)
+            if self._keys.interrupted():
+                raise KeyboardInterrupt
+        if pressed:
             raise KeyboardInterrupt
         return text
+
+    @contextmanager
+    def _interruptible(self) -> Iterator[list[int]]:
+        """Keep SIGINT for later, and hand it to the editor as well while that still listens.
+
+        Between the end of an input and the end of :meth:`PromptSession.prompt` the terminal makes
+        signals of Ctrl-C again, and prompt-toolkit's own handler would lose them there.
+        """
+        app = self._session.app
+        pressed: list[int] = []
+
+        def interrupt(number: int, _frame: FrameType | None) -> None:
+            pressed.append(number)
+            if app.is_running and not app.is_done and app.loop is not None:
+                app.loop.call_soon_threadsafe(app.key_processor.send_sigint)
+
+        before = signal.signal(signal.SIGINT, interrupt)
+        try:
+            yield pressed
+        finally:
+            signal.signal(signal.SIGINT, before)
 
 
 def _history(kept: History) -> Any:

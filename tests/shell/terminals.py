@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -55,12 +56,17 @@ class Terminal:
     """A session on a pseudo-terminal of its own."""
 
     def __init__(
-        self, home: Path, *options: str, size: tuple[int, int] = (24, 80), **env: str
+        self,
+        home: Path,
+        *options: str,
+        size: tuple[int, int] = (24, 80),
+        command: tuple[str, ...] = COMMAND,
+        **env: str,
     ) -> None:
         self.dumb = env.get("TERM") == "dumb"
         self.child = pexpect.spawn(
             sys.executable,
-            [*COMMAND, *options],
+            [*command, *options],
             cwd=home,
             dimensions=size,
             encoding="utf-8",
@@ -102,6 +108,10 @@ class Terminal:
         self.send(text + ("\n" if self.dumb else ENTER))
         if not self.dumb:
             self.child.expect(r"\x1b\[\?2004l")
+
+    def makes_signals(self) -> bool:
+        """Whether the terminal makes a signal of Ctrl-C, rather than a key."""
+        return bool(termios.tcgetattr(self.child.child_fd)[3] & termios.ISIG)
 
     def send(self, text: str) -> None:
         """Type ``text``."""

@@ -223,6 +223,39 @@ def test_ctrl_c_right_after_enter_is_heard(terminal: NewTerminal) -> None:
         session.prompt()
 
 
+#: A session whose editor takes its time to leave, as on a busy machine.
+LEAVES_SLOWLY = """
+import asyncio
+from prompt_toolkit.application import Application
+leave = Application.cancel_and_wait_for_background_tasks
+async def slowly(self):
+    await leave(self)
+    await asyncio.sleep(0.5)
+Application.cancel_and_wait_for_background_tasks = slowly
+from sockql.cli import run
+run()
+"""
+
+
+def test_ctrl_c_is_heard_while_the_editor_is_leaving(terminal: NewTerminal) -> None:
+    session = terminal(command=("-c", LEAVES_SLOWLY))
+    for _ in range(3):
+        session.submit(ENDLESS)
+        wait_until(session.makes_signals, "the editor does not leave")
+        session.send(CTRL_C)
+        session.expect("interrupted")
+        assert "4321" in session.enter("select 4321;").replace("select 4321", "")
+
+
+def test_a_signal_is_ctrl_c_to_the_editor(terminal: NewTerminal) -> None:
+    session = terminal()
+    session.send("select 'given up")
+    session.expect("given up")
+    os.kill(session.child.pid or 0, signal.SIGINT)
+    session.prompt()
+    assert "4321" in session.enter("select 4321;").replace("select 4321", "")
+
+
 def test_a_timeout_stops_a_statement(terminal: NewTerminal) -> None:
     session = terminal("--timeout", "0.2")
     assert "longer than 0.2 seconds" in session.enter(ENDLESS)
