@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import sys
 
+from sockql.command.options import parse
 from sockql.errors import DataError, SockqlError, TimeoutExpired, UsageError
-from sockql.options import parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Final, NoReturn
 
+    from sockql.command.options import Options
     from sockql.engine import Engine
-    from sockql.options import Options
-    from sockql.render import Row
-    from sockql.render_output import Output
+    from sockql.render.output import Output
+    from sockql.render.writers import Row
 else:
     # The C module: signal itself imports enum, which costs a third of the interpreter's start.
     import _signal as signal
@@ -53,8 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _fail("interrupted", 130, words)
     except SockqlError as error:
-        from sockql.diagnose import report
-        from sockql.terminal import columns
+        from sockql.command.diagnose import report
+        from sockql.command.terminal import columns
 
         return _fail(report(error, columns(2)), error.status, words)
     except MemoryError:
@@ -111,7 +111,7 @@ def _run(words: Sequence[str]) -> int:
             raise UsageError(f"{name}: which SQL? sockql {name} {command.metavar}")
         if sys.stdout is None or not os.isatty(1):
             return _tell(options)
-        from sockql import shell
+        from sockql.shell import session as shell
 
         return shell.run(options)
     sql = _sql(options)
@@ -126,14 +126,14 @@ def _refuse_watching(options: Options) -> None:
 
 def _tell(options: Options) -> int:
     """The version or the help."""
-    from sockql.render_output import standard_output
+    from sockql.render.output import standard_output
 
     if options.version and not options.help:
         from sockql import __version__
 
         text = f"sockql {__version__}\n"
     else:
-        from sockql.option_parser import build_parser
+        from sockql.command.option_parser import build_parser
 
         text = build_parser().format_help()
     standard_output().write(text)
@@ -142,8 +142,8 @@ def _tell(options: Options) -> int:
 
 def _completion(options: Options, arguments: Sequence[str]) -> int:
     """``completion``: the code for a shell."""
-    from sockql.command_completion import script
-    from sockql.options import SHELLS
+    from sockql.command.completion_script import script
+    from sockql.command.options import SHELLS
 
     if not arguments:
         raise UsageError(f"completion: for which shell? {', '.join(SHELLS)}")
@@ -161,7 +161,7 @@ def _sql(options: Options) -> str:
 
     :raises UsageError: when there is none, or it cannot be read.
     """
-    from sockql.options import text
+    from sockql.command.options import text
 
     arguments = options.arguments
     if options.file is not None:
@@ -238,7 +238,7 @@ def _query(options: Options, sql: str, *, planning: bool) -> int:
 
 
 def _watch(options: Options, sql: str) -> int:
-    from sockql.watch import run
+    from sockql.watch.rounds import run
 
     if options.bindings:
         _check_bindings(options.bindings, sql)
@@ -248,7 +248,7 @@ def _watch(options: Options, sql: str) -> int:
 
 
 def _say_notices(engine: Engine) -> None:
-    from sockql.terminal import escape
+    from sockql.command.terminal import escape
 
     for notice in engine.notices:
         _say(escape(notice))
@@ -258,8 +258,8 @@ def _results(options: Options, engine: Engine, sql: str, out: Output) -> None:
     """Write the rows of each statement."""
     from time import perf_counter
 
-    from sockql.progress import Progress
-    from sockql.render import render, writer_class
+    from sockql.command.progress import Progress
+    from sockql.render.writers import render, writer_class
 
     format = writer_class(options.format or "table")
     results = engine.execute(sql, options.bindings)
@@ -283,8 +283,8 @@ def _results(options: Options, engine: Engine, sql: str, out: Output) -> None:
 
 
 def _plan(options: Options, engine: Engine, sql: str, out: Output) -> None:
-    from sockql import describe
-    from sockql.progress import Progress
+    from sockql.command import describe
+    from sockql.command.progress import Progress
 
     with _Alarm(engine.timeout), Progress(engine.host):
         plan = engine.plan(sql, options.bindings)
@@ -298,7 +298,8 @@ def _plan(options: Options, engine: Engine, sql: str, out: Output) -> None:
 
 def _describe(options: Options, command: str, names: Sequence[str]) -> int:
     """``tables`` and ``schema``, which look at the declarations only."""
-    from sockql import describe, tables
+    from sockql import tables
+    from sockql.command import describe
 
     if options.file is not None or options.parameters:
         raise UsageError(f"{command} takes no SQL and no parameters")
@@ -325,7 +326,7 @@ def _describe(options: Options, command: str, names: Sequence[str]) -> int:
 
 
 def _write_rows(options: Options, columns: Sequence[str], rows: Iterable[Row], out: Output) -> None:
-    from sockql.render import render, writer_class
+    from sockql.render.writers import render, writer_class
 
     writer = writer_class(options.format or "table")
     render(writer(columns, header=options.header, terminal=out.terminal), rows, out)
@@ -334,14 +335,14 @@ def _write_rows(options: Options, columns: Sequence[str], rows: Iterable[Row], o
 def _write_json(data: object, out: Output) -> None:
     from json import dumps
 
-    from sockql.terminal import escape_json
+    from sockql.command.terminal import escape_json
 
     text = dumps(data, ensure_ascii=False, indent=2) + "\n"
     out.write(escape_json(text) if out.terminal else text)
 
 
 def _open(options: Options) -> Output:
-    from sockql.render_output import open_output, standard_output
+    from sockql.render.output import open_output, standard_output
 
     if options.output is None:
         return standard_output()

@@ -20,7 +20,7 @@ class Host:
     """
 
     #: The network namespace that this host stands for, where that is not the one we are in: the
-    #: inode, or what else tells it from others (see :mod:`sockql.namespaces`).
+    #: inode, or what else tells it from others (see :mod:`sockql.network.namespaces`).
     netns: int | None = None
     #: Whether the kernel may be asked; in a namespace that lets nobody in only text can be read.
     asks: bool = True
@@ -83,7 +83,7 @@ class Host:
 
         :raises DataError: when the netlink socket cannot be made.
         """
-        from sockql.netlink import exchange
+        from sockql.diag.netlink import exchange
 
         return exchange(self._sockets, protocol, request)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import chain
 from struct import Struct
 
-from sockql.rtnetlink import (
+from sockql.network.rtnetlink import (
     FOREVER,
     RTM_GETADDR,
     address_of,
@@ -25,7 +25,7 @@ from sockql.rtnetlink import (
     request_message,
     string,
 )
-from sockql.rtnetlink_names import ADDRESS_FLAGS, ADDRESS_PROTOCOLS, SCOPES
+from sockql.network.rtnetlink_names import ADDRESS_FLAGS, ADDRESS_PROTOCOLS, SCOPES
 from sockql.schema import CIDR, EQUAL, Table, integer, text
 
 TYPE_CHECKING = False
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from typing import Final
 
     from sockql.host import Host
+    from sockql.network.rtnetlink import Message, Namespace
     from sockql.request import Request
-    from sockql.rtnetlink import Message, Namespace
     from sockql.schema import Getter, Value
 
 #: struct ifaddrmsg: family, prefixlen, flags, scope, index.

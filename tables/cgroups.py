@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from sockql import cgroup_tree
-from sockql.cgroup_tree import need
-from sockql.procfs import number
+from sockql.proc import cgroup_tree
+from sockql.proc.cgroup_tree import need
+from sockql.proc.procfs import number
 from sockql.schema import Table, integer, text
 
 TYPE_CHECKING = False
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Final
 
-    from sockql.cgroup_tree import Group
     from sockql.host import Host
+    from sockql.proc.cgroup_tree import Group
     from sockql.request import Request
 
 #: PAGE_COUNTER_MAX in pages of 4 KiB, about: what version 1 says when there is no limit.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from operator import itemgetter
 
-from sockql import endpoints, process_costs
+from sockql.endpoints import pairs as endpoints
+from sockql.proc import costs as process_costs
 from sockql.request import Request
 from sockql.schema import EQUAL, Table, integer, text
 
@@ -12,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sockql.endpoints import Endpoint
+    from sockql.endpoints.pairs import Endpoint
     from sockql.host import Host
 
 

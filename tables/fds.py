@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from operator import itemgetter
 
-from sockql import descriptors, fdinfo, process_costs, procfs
-from sockql.descriptors import (
+from sockql.proc import costs as process_costs
+from sockql.proc import descriptors, fdinfo, procfs
+from sockql.proc.descriptors import (
     DELETED,
     FD,
     FDINFO,
@@ -24,7 +25,7 @@ from sockql.descriptors import (
     STAT,
     TID,
 )
-from sockql.process_fds import More
+from sockql.proc.fd_tables import More
 from sockql.schema import EQUAL, RANGE, Table, integer, text
 
 TYPE_CHECKING = False
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from sockql.descriptors import Descriptor
     from sockql.host import Host
+    from sockql.proc.descriptors import Descriptor
     from sockql.request import Request
     from sockql.schema import Getter
 

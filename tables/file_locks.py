@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from sockql import process_locks
-from sockql.process_locks import NEED_DESCRIPTOR, NEED_HOLDER
-from sockql.procfs import readable_text
+from sockql.proc import locks as process_locks
+from sockql.proc.locks import NEED_DESCRIPTOR, NEED_HOLDER
+from sockql.proc.procfs import readable_text
 from sockql.schema import Table, integer, text
 
 TYPE_CHECKING = False
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sockql.host import Host
-    from sockql.process_locks import Lock
+    from sockql.proc.locks import Lock
     from sockql.request import Request
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import chain
 
 from sockql.errors import KernelRefused
-from sockql.rtnetlink import (
+from sockql.network.rtnetlink import (
     decoder,
     flag_names,
     get_netns,
@@ -24,7 +24,7 @@ from sockql.rtnetlink import (
     string,
     text_of,
 )
-from sockql.rtnetlink_names import LINK_FLAGS, LINK_TYPES, OPERSTATES
+from sockql.network.rtnetlink_names import LINK_FLAGS, LINK_TYPES, OPERSTATES
 from sockql.schema import EQUAL, Table, integer, text
 
 TYPE_CHECKING = False
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from typing import Final
 
     from sockql.host import Host
+    from sockql.network.rtnetlink import Message, Namespace
     from sockql.request import Request
-    from sockql.rtnetlink import Message, Namespace
     from sockql.schema import Column, Value
 
 _IFLA_OPERSTATE: Final = 16

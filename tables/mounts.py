@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from operator import itemgetter
 
-from sockql import mountinfo
-from sockql.procfs import readable_text
+from sockql.proc import mountinfo
+from sockql.proc.procfs import readable_text
 from sockql.schema import EQUAL, Table, integer, text
 
 TYPE_CHECKING = False
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sockql.host import Host
-    from sockql.mountinfo import Mount
+    from sockql.proc.mountinfo import Mount
     from sockql.request import Request
 
 

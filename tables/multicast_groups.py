@@ -7,9 +7,9 @@ from operator import itemgetter
 from struct import pack
 
 from sockql.errors import DataError, ParseError
-from sockql.rtnetlink import namespaces
+from sockql.network.rtnetlink import namespaces
 from sockql.schema import EQUAL, Table, integer, text
-from sockql.sockstat import read_net
+from sockql.sockets.sockstat import read_net
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from sockql import process_namespaces
-from sockql.fdinfo import NAMESPACES
-from sockql.process_namespaces import NEED_RELATIVES
-from sockql.procfs import readable_text
+from sockql.proc import namespaces as process_namespaces
+from sockql.proc.fdinfo import NAMESPACES
+from sockql.proc.namespaces import NEED_RELATIVES
+from sockql.proc.procfs import readable_text
 from sockql.schema import EQUAL, Table, integer, text
 
 TYPE_CHECKING = False
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sockql.host import Host
-    from sockql.process_namespaces import Namespace
+    from sockql.proc.namespaces import Namespace
     from sockql.request import Request
 
 _relative = partial(integer, hidden=True, needs=NEED_RELATIVES)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import chain
 from struct import Struct, pack
 
-from sockql.netlink import attribute
-from sockql.rtnetlink import (
+from sockql.diag.netlink import attribute
+from sockql.network.rtnetlink import (
     RTM_GETNEIGH,
     address_of,
     clock_ticks,
@@ -24,7 +24,7 @@ from sockql.rtnetlink import (
     raw_attributes,
     request_message,
 )
-from sockql.rtnetlink_names import NEIGHBOR_FLAGS, NEIGHBOR_STATES
+from sockql.network.rtnetlink_names import NEIGHBOR_FLAGS, NEIGHBOR_STATES
 from sockql.schema import CIDR, EQUAL, Table, integer, real, text
 
 TYPE_CHECKING = False
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from typing import Final
 
     from sockql.host import Host
+    from sockql.network.rtnetlink import Message, Namespace
     from sockql.request import Request
-    from sockql.rtnetlink import Message, Namespace
     from sockql.schema import Getter, Value
 
 #: struct ndmsg: family, ifindex, state, flags, type.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from errno import errorcode
 
-from sockql.namespaces import survey
+from sockql.network.namespaces import survey
 from sockql.schema import Table, integer, text
 
 TYPE_CHECKING = False
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing import Final, TypeAlias
 
     from sockql.host import Host
-    from sockql.namespaces import Namespace
+    from sockql.network.namespaces import Namespace
     from sockql.request import Request
 
     #: The namespace, and the errno when it could not be entered; 0 when it could.
@@ -85,7 +85,7 @@ class NetworkNamespaces(
             host.check()
             errno = 0
             if enter and not namespace.own:
-                from sockql.inside import Inside
+                from sockql.network.inside import Inside
 
                 inside = Inside(host, namespace)
                 try:

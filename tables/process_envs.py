@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from sockql import process_scan, procfs
-from sockql.procfs import readable_text
+from sockql.proc import procfs
+from sockql.proc import scan as process_scan
+from sockql.proc.procfs import readable_text
 from sockql.schema import Table, text
 
 TYPE_CHECKING = False
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from sockql.host import Host
-    from sockql.procfs import Refusals
+    from sockql.proc.procfs import Refusals
     from sockql.request import Request
 
     Variable: TypeAlias = tuple[int, bytes, "bytes | None"]

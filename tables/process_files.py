@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from operator import itemgetter
 
-from sockql import fdinfo, process_open, process_scan
-from sockql.process_open import NEED_DELETED, NEED_IDENTITY, NEED_STAT
-from sockql.procfs import readable_text
+from sockql.proc import fdinfo
+from sockql.proc import open_files as process_open
+from sockql.proc import scan as process_scan
+from sockql.proc.open_files import NEED_DELETED, NEED_IDENTITY, NEED_STAT
+from sockql.proc.procfs import readable_text
 from sockql.schema import EQUAL, Table, integer, text
 
 TYPE_CHECKING = False
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sockql.host import Host
-    from sockql.process_open import Open
+    from sockql.proc.open_files import Open
     from sockql.request import Request
 
 

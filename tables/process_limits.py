@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from operator import itemgetter
 
-from sockql import process_limits, process_scan, procfs
+from sockql.proc import limits as process_limits
+from sockql.proc import procfs
+from sockql.proc import scan as process_scan
 from sockql.schema import Table, integer, text
 
 TYPE_CHECKING = False
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from sockql.host import Host
-    from sockql.procfs import Refusals
+    from sockql.proc.procfs import Refusals
     from sockql.request import Request
 
     Limit: TypeAlias = tuple[int, str, "int | None", "int | None", "str | None"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from sockql import process_maps as maps
-from sockql import process_scan, procfs
-from sockql.procfs import readable_text
+from sockql.proc import maps, procfs
+from sockql.proc import scan as process_scan
+from sockql.proc.procfs import readable_text
 from sockql.schema import Table, integer, text
 
 TYPE_CHECKING = False
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any, Final, TypeAlias
 
     from sockql.host import Host
-    from sockql.procfs import Refusals
+    from sockql.proc.procfs import Refusals
     from sockql.request import Request
     from sockql.schema import Column
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from sockql import process_costs, process_walk
-from sockql import process_files as cells
-from sockql.process_details import Details
-from sockql.process_more import More
-from sockql.process_status import StatusDetails
-from sockql.process_walk import need
-from sockql.procfs import readable_text
+from sockql.proc import costs as process_costs
+from sockql.proc import files as cells
+from sockql.proc import walk as process_walk
+from sockql.proc.details import Details
+from sockql.proc.more import More
+from sockql.proc.procfs import readable_text
+from sockql.proc.status import StatusDetails
+from sockql.proc.walk import need
 from sockql.schema import EQUAL, RANGE, Table, integer, text
 
 TYPE_CHECKING = False
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sockql.host import Host
-    from sockql.process_files import Process
+    from sockql.proc.files import Process
     from sockql.request import Request
 
 

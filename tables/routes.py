@@ -6,7 +6,7 @@ from itertools import chain
 from struct import Struct
 from sys import byteorder
 
-from sockql.rtnetlink import (
+from sockql.network.rtnetlink import (
     FAMILIES,
     FAMILY_NAMES,
     FOREVER,
@@ -26,7 +26,7 @@ from sockql.rtnetlink import (
     request_message,
     text_of,
 )
-from sockql.rtnetlink_names import (
+from sockql.network.rtnetlink_names import (
     ROUTE_FLAGS,
     ROUTE_PREFERENCES,
     ROUTE_PROTOCOLS,
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from typing import Any, Final, TypeAlias
 
     from sockql.host import Host
+    from sockql.network.rtnetlink import Message, Namespace
     from sockql.request import Request
-    from sockql.rtnetlink import Message, Namespace
     from sockql.schema import Getter, Value
 
     #: A message, the attributes of one next hop, its number.

@@ -6,11 +6,11 @@ from itertools import chain
 from operator import itemgetter
 
 from sockql.errors import DataError
+from sockql.network.rtnetlink import namespaces
+from sockql.network.snmp import parse_list, parse_pairs
 from sockql.request import MAXIMUM
-from sockql.rtnetlink import namespaces
 from sockql.schema import EQUAL, Table, integer, text
-from sockql.snmp import parse_list, parse_pairs
-from sockql.sockstat import parse, read_net
+from sockql.sockets.sockstat import parse, read_net
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from typing import Final, TypeAlias
 
     from sockql.host import Host
+    from sockql.network.rtnetlink import Namespace
+    from sockql.network.snmp import Counter
     from sockql.request import Request
-    from sockql.rtnetlink import Namespace
-    from sockql.snmp import Counter
 
     #: Network namespace, protocol, name, value.
     SnmpRecord: TypeAlias = tuple[int | None, str, str, int | None]

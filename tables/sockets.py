@@ -5,19 +5,20 @@ from __future__ import annotations
 from _socket import ntohs
 from itertools import chain
 
-from sockql.mptcp import MptcpInfo
-from sockql.packet_details import PacketDetails
+from sockql.diag.mptcp_info import MptcpInfo
+from sockql.diag.tcp_info import TcpInfo
 from sockql.schema import CIDR, EQUAL, RANGE, Table, integer, text
-from sockql.sock_diag import batches
-from sockql.socket_costs import sockets
-from sockql.socket_details import Details
-from sockql.socket_family_details import (
+from sockql.sockets.costs import sockets
+from sockql.sockets.details import Details
+from sockql.sockets.dumps import batches
+from sockql.sockets.family_details import (
     NetlinkDetails,
     OtherDetails,
     XdpDetails,
 )
-from sockql.socket_names import ETHERTYPES, NETLINK_PROTOCOLS
-from sockql.socket_record import (
+from sockql.sockets.names import ETHERTYPES, NETLINK_PROTOCOLS
+from sockql.sockets.packet_details import PacketDetails
+from sockql.sockets.record import (
     CLOSE,
     DPORT,
     DST,
@@ -43,8 +44,7 @@ from sockql.socket_record import (
     WQUEUE,
     XDP_INFO,
 )
-from sockql.tcp_details import TcpDetails
-from sockql.tcp_info import TcpInfo
+from sockql.sockets.tcp_details import TcpDetails
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from sockql.host import Host
     from sockql.request import Request
     from sockql.schema import Getter
-    from sockql.socket_record import SocketRecord
+    from sockql.sockets.record import SocketRecord
 
 
 def _state(r: SocketRecord) -> str | None:

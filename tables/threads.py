@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 
-from sockql import process_files as cells
-from sockql import process_scan, process_threads
-from sockql.process_threads import need
-from sockql.procfs import readable_text
+from sockql.proc import files as cells
+from sockql.proc import scan as process_scan
+from sockql.proc import threads as process_threads
+from sockql.proc.procfs import readable_text
+from sockql.proc.threads import need
 from sockql.schema import EQUAL, RANGE, Table, integer, text
 
 TYPE_CHECKING = False
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sockql.host import Host
-    from sockql.process_threads import Thread
+    from sockql.proc.threads import Thread
     from sockql.request import Request
 
 _stat_integer = partial(integer, needs=need("stat"))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from operator import itemgetter
 
-from sockql import accounts
-from sockql.procfs import readable_text
+from sockql.proc import accounts
+from sockql.proc.procfs import readable_text
 from sockql.schema import EQUAL, Table, integer, text
 
 TYPE_CHECKING = False

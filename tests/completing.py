@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from sockql.completion import Argument, Catalogue, SavedQuery, Suggestion, suggest
-from sockql.completion_builtins import FUNCTIONS as BUILTINS
-from sockql.completion_catalogue import (
+from sockql.completion.builtins import FUNCTIONS as BUILTINS
+from sockql.completion.catalogue import (
     BINDING,
     CHOICE,
     COMMAND,
@@ -25,6 +24,7 @@ from sockql.completion_catalogue import (
     TABLE,
     TEXT,
 )
+from sockql.completion.suggest import Argument, Catalogue, SavedQuery, Suggestion, suggest
 from sockql.functions import FUNCTIONS
 from sockql.schema import Column, Schema, Table, integer, text
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from struct import pack, unpack_from
 
-from sockql.host import Host
-from sockql.netlink import (
+from sockql.diag.netlink import (
     NLM_F_DUMP,
     NLM_F_MULTI,
     NLMSG_DONE,
@@ -14,6 +13,7 @@ from sockql.netlink import (
     attribute,
     message,
 )
+from sockql.host import Host
 
 RTM_NEWLINK, RTM_NEWADDR, RTM_NEWROUTE, RTM_NEWNEIGH = 16, 20, 24, 28
 

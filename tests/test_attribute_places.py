@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sockql.attribute_places import Places, nowhere
+from sockql.diag.attribute_places import Places, nowhere
+from sockql.diag.netlink import attributes
 from sockql.errors import ParseError
-from sockql.netlink import attributes
 from tests.sockmessages import attribute
 
 WANTED = 2

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sockql.cgroups import Cgroups, find_mount
 from sockql.host import Host
+from sockql.proc.cgroups import Cgroups, find_mount
 from tests.fakeproc import Link, proc_tree
 
 V2 = "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate"

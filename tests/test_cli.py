@@ -17,10 +17,10 @@ import pytest
 
 import sockql
 from sockql import cli, tables
+from sockql.command.progress import PATIENCE
 from sockql.engine import Engine
 from sockql.errors import DataError, Interrupted, TimeoutExpired
 from sockql.host import Host
-from sockql.progress import PATIENCE
 from tests.conftest import ROOT
 from tests.fakeproc import stat as stat_text
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from sockql import cli, tables
-from sockql.command_completion import script
+from sockql.command.completion_script import script
+from sockql.command.options import COMMANDS, OPTIONS, SHELLS
 from sockql.errors import UsageError
-from sockql.options import COMMANDS, OPTIONS, SHELLS
 
 #: Completes the words after the first two, the cursor at the end of the last one.
 BASH = """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sockql.completion_catalogue import ALIAS, COLUMN, FUNCTION, KEYWORD, PARAMETER, TABLE, VALUE
+from sockql.completion.catalogue import ALIAS, COLUMN, FUNCTION, KEYWORD, PARAMETER, TABLE, VALUE
 from tests.completing import answer, cases, check, texts
 
 #: Names only: neither functions nor keywords are compared.

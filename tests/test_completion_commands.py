@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from sockql import tables
-from sockql.completion import Catalogue, Suggestion, standard, suggest
-from sockql.completion_catalogue import (
+from sockql.completion.catalogue import (
     ALIAS,
     COLUMN,
     COMMAND,
@@ -20,6 +19,7 @@ from sockql.completion_catalogue import (
     VALUE,
     list_directory,
 )
+from sockql.completion.suggest import Catalogue, Suggestion, standard, suggest
 from sockql.functions import FUNCTIONS
 from sockql.schema import text
 from tests.completing import CATALOGUE, ODD, answer, cases, catalogue, check, nothing, schema, texts

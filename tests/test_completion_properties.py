@@ -14,10 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sockql import authorizer
-from sockql.completion import Catalogue, Suggestion, standard, suggest
-from sockql.completion_builtins import FUNCTIONS as BUILTINS
-from sockql.completion_builtins import JSON_COLUMNS, KEYWORDS, PRAGMAS, RESERVED, TABLE_FUNCTIONS
-from sockql.completion_catalogue import (
+from sockql.completion.builtins import FUNCTIONS as BUILTINS
+from sockql.completion.builtins import JSON_COLUMNS, KEYWORDS, PRAGMAS, RESERVED, TABLE_FUNCTIONS
+from sockql.completion.catalogue import (
     ALIAS,
     COLUMN,
     COMMAND,
@@ -31,7 +30,8 @@ from sockql.completion_catalogue import (
     TABLE,
     VALUE,
 )
-from sockql.completion_tokens import segments, tokenize
+from sockql.completion.suggest import Catalogue, Suggestion, standard, suggest
+from sockql.completion.tokens import segments, tokenize
 from sockql.functions import FUNCTIONS
 from sockql.schema import Schema, integer
 from sockql.sqltext import statements

@@ -16,10 +16,11 @@ from typing import Any
 
 import pytest
 
-from sockql import inet_diag, unix_diag
+from sockql.diag import inet as inet_diag
+from sockql.diag import unix as unix_diag
 from sockql.host import Host
-from sockql.socket_plan import UNIX_SOCKTYPES
-from sockql.socket_record import Origin
+from sockql.sockets.plan import UNIX_SOCKTYPES
+from sockql.sockets.record import Origin
 from sockql.tables.sockets import TABLE
 
 SOCK_DIAG = 4

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from sockql import descriptors, process_tables, procfs
 from sockql.errors import DataError
 from sockql.host import Host
+from sockql.proc import descriptors, procfs
+from sockql.proc import tables as process_tables
 from sockql.request import Constraint
 from sockql.tables.fds import TABLE
 from tests import fakeproc

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sockql import tables
-from sockql.diagnose import _ELSEWHERE, hint, locate, pointer, report
+from sockql.command.diagnose import _ELSEWHERE, hint, locate, pointer, report
+from sockql.command.terminal import escape, width
 from sockql.errors import DataError, QueryError
 from sockql.schema import Table, integer, text
 from sockql.sqltext import character_offset
-from sockql.terminal import escape, width
 
 
 class Sockets(Table[Any]):

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sockql import tables
-from sockql.differ import _IDENTITIES, ADDED, CHANGED, REMOVED, SAME, Line, compare, keys
 from sockql.schema import Schema
+from sockql.watch.differ import _IDENTITIES, ADDED, CHANGED, REMOVED, SAME, Line, compare, keys
 
 CELLS = st.one_of(st.none(), st.integers(0, 3), st.sampled_from(["a", "b"]))
 RESULTS = st.lists(st.tuples(CELLS, CELLS), max_size=12)

@@ -14,9 +14,9 @@ from types import ModuleType
 import pytest
 
 from sockql import docs
+from sockql.command.options import COMMANDS, OPTIONS, STATUSES
 from sockql.engine import Engine
 from sockql.host import Host
-from sockql.options import COMMANDS, OPTIONS, STATUSES
 from tests.conftest import ROOT, Python
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sockql.endpoints_files import Facts, flow, is_pty, may_be_mqueue, others
-from sockql.endpoints_sockets import TURNED, inet_links, unix_links
+from sockql.endpoints.files import Facts, flow, is_pty, may_be_mqueue, others
+from sockql.endpoints.sockets import TURNED, inet_links, unix_links
 from sockql.host import Host
 
 # -- unix ---------------------------------------------------------------------------------------

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sockql import fdinfo
 from sockql.errors import ParseError
+from sockql.proc import fdinfo
 
 PLAIN = b"pos:\t0\nflags:\t02000002\nmnt_id:\t16\nino:\t1061\n"
 #: Made of the words of fdinfo, which plain bytes would hardly ever hit.

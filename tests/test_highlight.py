@@ -21,8 +21,8 @@ from pygments.token import (
     Whitespace,
 )
 
-from sockql.completion import Catalogue
-from sockql.highlight import colours_wanted, lexer_class, style_class
+from sockql.completion.suggest import Catalogue
+from sockql.shell.highlight import colours_wanted, lexer_class, style_class
 from tests.completing import CATALOGUE
 
 Python = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -182,7 +182,7 @@ def test_colours_are_not_for_everybody(environment: dict[str, str], wanted: bool
 def test_nothing_heavy_is_imported_before_it_is_used(python: Python) -> None:
     ran = python(
         "-c",
-        "import sys, sockql.highlight, sockql.completion\n"
+        "import sys, sockql.shell.highlight, sockql.completion.suggest\n"
         "print([m for m in ('apsw', 'pygments', 'prompt_toolkit') if m in sys.modules])",
     )
     assert (ran.stdout, ran.stderr) == ("[]\n", "")

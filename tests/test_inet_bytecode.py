@@ -17,11 +17,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sockql import inet_bytecode as bc
-from sockql.inet_bytecode import assemble, both, either
+from sockql.diag import bytecode as bc
+from sockql.diag.bytecode import assemble, both, either
 
 if TYPE_CHECKING:
-    from sockql.inet_bytecode import Piece
+    from sockql.diag.bytecode import Piece
 
 _SETTINGS = settings(deadline=None, database=None, max_examples=200)
 

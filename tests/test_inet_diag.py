@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sockql import inet_diag
+from sockql.diag import inet as inet_diag
 from sockql.errors import DataError, KernelRefused, ParseError
-from sockql.socket_record import Origin
+from sockql.sockets.record import Origin
 from tests.fakeproc import Link, proc_tree
 from tests.sockmessages import (
     BY_FAMILY,

@@ -11,7 +11,7 @@ import pytest
 
 from sockql.errors import ParseError
 from sockql.host import Host
-from sockql.links import read_links
+from sockql.network.links import read_links
 from tests.fakeproc import proc_tree
 from tests.sockmessages import (
     DONE,

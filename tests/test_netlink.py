@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sockql import netlink
+from sockql.diag import netlink
+from sockql.diag.netlink import answers, attributes, exchange, messages
 from sockql.errors import DataError, KernelRefused, ParseError
-from sockql.netlink import answers, attributes, exchange, messages
 from tests.sockmessages import DONE, attribute, done, message, refused
 
 _SETTINGS = settings(deadline=None, database=None)

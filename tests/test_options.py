@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sockql.command.option_parser import build_parser, parse_fully
+from sockql.command.options import COMMANDS, OPTIONS, SET, Options, parse, parse_plain, text, typed
 from sockql.errors import UsageError
-from sockql.option_parser import build_parser, parse_fully
-from sockql.options import COMMANDS, OPTIONS, SET, Options, parse, parse_plain, text, typed
 
 FLAGS = [flag for option in OPTIONS for flag in option.flags]
 VALUES = ["-", "x", "a=b", "json", "1.5", "-1", "", "select 1", "-x y", "--json", "é", "a=b=c"]

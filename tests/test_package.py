@@ -22,7 +22,12 @@ pytestmark = pytest.mark.skipif(
     reason="setuptools is older than what pyproject.toml builds with",
 )
 
-MODULES = {f"sockql/{path.name}" for path in (ROOT / "sockql").glob("*.py")}
+MODULES = {
+    str(path.relative_to(ROOT))
+    for pattern in ("*.py", "*/*.py")
+    for path in (ROOT / "sockql").glob(pattern)
+    if not path.parent.is_symlink()
+}
 TABLES = {f"tables/{path.name}" for path in (ROOT / "tables").glob("*.py")}
 QUERIES = {f"queries/{path.name}" for path in (ROOT / "queries").glob("*") if path.is_file()}
 INSTALLED = MODULES | {"sockql/py.typed"} | {f"sockql/{name}" for name in TABLES | QUERIES}

@@ -14,14 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sockql import proc_net
 from sockql.errors import ParseError
-from sockql.proc_net import parse_inet, parse_unix
+from sockql.sockets import proc_net
+from sockql.sockets.proc_net import parse_inet, parse_unix
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sockql.proc_net import InetLine, UnixLine
+    from sockql.sockets.proc_net import InetLine, UnixLine
 
 _SETTINGS = settings(deadline=None, database=None)
 

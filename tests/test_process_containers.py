@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sockql.process_containers import RUNTIMES, container, pod, unit
+from sockql.proc.containers import RUNTIMES, container, pod, unit
 
 ID = "4f1d1bb4c2b7a1b0e5a9d3c8f7e6d5c4b3a2918070605040302010f0e0d0c0b0"
 INNER = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from sockql import process_costs
 from sockql.host import Host
+from sockql.proc import costs as process_costs
 from sockql.request import UNKNOWN, Constraint, Request
 from sockql.schema import Table
 from sockql.snapshot import Snapshot

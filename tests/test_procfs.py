@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sockql import process_files, procfs
 from sockql.errors import DataError, ParseError
 from sockql.host import Host
+from sockql.proc import files as process_files
+from sockql.proc import procfs
 from sockql.request import Constraint, Request
 from sockql.snapshot import Snapshot
 from sockql.tables.processes import TABLE

@@ -14,10 +14,10 @@ import tabulate
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sockql import render as render_module
+from sockql.command.terminal import ESCAPED, display
 from sockql.errors import DataError, UsageError
-from sockql.render import render, writer_class
-from sockql.terminal import ESCAPED, display
+from sockql.render import writers as render_module
+from sockql.render.writers import render, writer_class
 
 OURS = ["table", "json", "jsonl", "csv", "tsv", "line", "markdown", "html"]
 STREAMED = ["json", "jsonl", "csv", "tsv", "line", "html"]

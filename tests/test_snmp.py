@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sockql.errors import ParseError
-from sockql.snmp import parse_list, parse_pairs
+from sockql.network.snmp import parse_list, parse_pairs
 
 Parser = Callable[[bytes, str], Iterator[tuple[str, str, int]]]
 

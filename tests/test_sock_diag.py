@@ -11,16 +11,17 @@ from typing import Any
 
 import pytest
 
-from sockql import socket_costs, sockstat
+from sockql.diag.mptcp_info import MptcpInfo
+from sockql.diag.tcp_info import TcpInfo
 from sockql.errors import DataError
 from sockql.host import Host
-from sockql.mptcp import MptcpInfo
 from sockql.request import UNKNOWN, Constraint, Request
 from sockql.snapshot import Snapshot
-from sockql.socket_family_details import OtherDetails
+from sockql.sockets import costs as socket_costs
+from sockql.sockets import sockstat
+from sockql.sockets.family_details import OtherDetails
+from sockql.sockets.tcp_details import TcpDetails
 from sockql.tables.sockets import TABLE
-from sockql.tcp_details import TcpDetails
-from sockql.tcp_info import TcpInfo
 from tests.fakeproc import Link, proc_tree
 from tests.sockmessages import (
     INET,

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
+from sockql.diag.protocols import parse
 from sockql.errors import KernelRefused, ParseError
-from sockql.protocols import parse
-from sockql.socket_families import FAMILIES
+from sockql.sockets.families import FAMILIES
 from tests.fakeproc import Link, proc_tree
 from tests.sockmessages import (
     INET,

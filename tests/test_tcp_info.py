@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from sockql.diag.mptcp_info import MptcpInfo
+from sockql.diag.tcp_info import TcpInfo
 from sockql.errors import ParseError
-from sockql.mptcp import MptcpInfo
 from sockql.schema import Column
-from sockql.tcp_details import TcpDetails
-from sockql.tcp_info import TcpInfo
+from sockql.sockets.tcp_details import TcpDetails
 from tests.fakeproc import Link, proc_tree
 from tests.sockmessages import GETSOCK, Inet, Scripted, answering, ask, attribute, in_one
 

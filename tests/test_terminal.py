@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sockql.terminal import ESCAPED, columns, display, escape, escape_json, width
+from sockql.command.terminal import ESCAPED, columns, display, escape, escape_json, width
 
 wcwidth = pytest.importorskip("wcwidth")
 
@@ -108,7 +108,7 @@ def test_ascii_needs_no_character_tables() -> None:
     import subprocess
 
     code = (
-        "import sys; from sockql.terminal import escape, width; escape('a'); width('a');"
+        "import sys; from sockql.command.terminal import escape, width; escape('a'); width('a');"
         "print('unicodedata' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sockql import unix_diag
+from sockql.diag import unix as unix_diag
 from sockql.errors import DataError, ParseError
-from sockql.socket_record import Origin, unix_name
+from sockql.sockets.record import Origin, unix_name
 from tests.fakeproc import Link, proc_tree
 from tests.sockmessages import DONE, UNIX, Scripted, Unix, answering, ask, attribute, in_one
 

@@ -16,12 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sockql import cli
-from sockql.differ import ADDED, CHANGED, REMOVED, SAME, Line
 from sockql.engine import Engine
 from sockql.errors import DataError, Interrupted, QueryError, TimeoutExpired, UsageError
 from sockql.host import Host
-from sockql.watch import Schedule, Watch, _groups, watch
-from sockql.watch_lines import Delimited, JsonLines, timestamp
+from sockql.watch.differ import ADDED, CHANGED, REMOVED, SAME, Line
+from sockql.watch.lines import Delimited, JsonLines, timestamp
+from sockql.watch.rounds import Schedule, Watch, _groups, watch
 from tests.conftest import ROOT
 from tests.fakeproc import proc_tree, stat
 

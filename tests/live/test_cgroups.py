@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sockql import connect
-from sockql.cgroup_tree import hierarchies
+from sockql.proc.cgroup_tree import hierarchies
 from tests.live.children import child, wait_until
 
 

@@ -19,7 +19,7 @@ import pytest
 from sockql import connect
 from sockql.errors import DataError
 from sockql.host import Host
-from sockql.network_scope import visit
+from sockql.network.scope import visit
 from sockql.request import Request
 from sockql.snapshot import Snapshot
 from sockql.tables.sockets import TABLE

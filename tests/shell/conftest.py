@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sockql.options import Options
-from sockql.shell import Shell
+from sockql.command.options import Options
+from sockql.shell.session import Shell
 from tests.shell.terminals import Terminal, Tmux
 
 NewTerminal = Callable[..., Terminal]

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from sockql import tables
-from sockql.completion_catalogue import CHOICE, SQL, TABLE, Argument
+from sockql.completion.catalogue import CHOICE, SQL, TABLE, Argument
 from sockql.errors import UsageError
-from sockql.shell import Shell
-from sockql.shell_commands import Command, find, load
-from sockql.shell_commands_tables import null_rule
+from sockql.shell.commands import Command, find, load
+from sockql.shell.commands_tables import null_rule
+from sockql.shell.session import Shell
 
 Enter = Callable[..., tuple[str, str]]
 

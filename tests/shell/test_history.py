@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sockql import shell_history
-from sockql.shell_history import History, parse, state_file
+from sockql.shell import history as shell_history
+from sockql.shell.history import History, parse, state_file
 from tests.shell.terminals import ROOT
 
 
@@ -64,7 +64,7 @@ def test_what_begins_with_a_blank_is_not_kept(file: Path, entry: str) -> None:
 
 def test_several_sessions_at_once_lose_and_tear_nothing(file: Path) -> None:
     code = (
-        "import sys; from sockql.shell_history import History; h = History(sys.argv[1]);"
+        "import sys; from sockql.shell.history import History; h = History(sys.argv[1]);"
         "[h.append(f'{sys.argv[2]} {n}\\nsecond line' + 'x' * 5000) for n in range(100)];"
         "sys.exit(h.problem)"
     )
@@ -122,7 +122,7 @@ def test_a_full_disk_leaves_the_file_as_it_was(file: Path) -> None:
     History(str(file)).append("before")
     size = file.stat().st_size
     code = (
-        "import resource, signal, sys; from sockql.shell_history import History\n"
+        "import resource, signal, sys; from sockql.shell.history import History\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         f"resource.setrlimit(resource.RLIMIT_FSIZE, ({size + 20}, {size + 20}))\n"
         "h = History(sys.argv[1]); h.append('x' * 1000); print(h.problem)"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sockql.shell_history import parse
+from sockql.shell.history import parse
 from tests.shell.conftest import NewTerminal
 from tests.shell.terminals import COMMAND, CTRL_C, CTRL_D, ENTER, environment, wait_until
 

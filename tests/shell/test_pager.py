@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sockql.pager import Paged, pager_command
+from sockql.shell.pager import Paged, pager_command
 
 
 class Sink:

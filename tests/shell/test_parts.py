@@ -13,14 +13,14 @@ from prompt_toolkit.document import Document
 from prompt_toolkit.key_binding.key_processor import KeyPress
 from prompt_toolkit.keys import Keys
 
-from sockql import shell_status
-from sockql.options import Options
-from sockql.shell import Measured, Shell, counted, run
-from sockql.shell_completer import ShellCompleter
-from sockql.shell_input import merged
-from sockql.shell_names import labels
-from sockql.shell_settings import editing_mode
-from sockql.shell_status import privileges, prompt, toolbar
+from sockql.command.options import Options
+from sockql.shell import status as shell_status
+from sockql.shell.completer import ShellCompleter
+from sockql.shell.input import merged
+from sockql.shell.names import labels
+from sockql.shell.session import Measured, Shell, counted, run
+from sockql.shell.settings import editing_mode
+from sockql.shell.status import privileges, prompt, toolbar
 
 # -- toolbar ------------------------------------------------------------------------------------
 

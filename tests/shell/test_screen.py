@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sockql.render import render
-from sockql.render_tabulate import formats
-from sockql.screen import Look, fit, is_drawing, screen_writer, shorten
-from sockql.terminal import escape, width
+from sockql.command.terminal import escape, width
+from sockql.render.tabulated import formats
+from sockql.render.writers import render
+from sockql.shell.screen import Look, fit, is_drawing, screen_writer, shorten
 
 _FRAME = "|+│┤┃║╣┐┘╮╯╕╛┑┙╗╝┓┛"
 DRAWINGS = [name for name in formats() if is_drawing(name)]

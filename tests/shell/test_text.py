@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sockql.shell_text import finished, listing, pieces
+from sockql.shell.text import finished, listing, pieces
 from sockql.sqltext import statements
 
 

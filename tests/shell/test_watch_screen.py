@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from sockql.differ import ADDED, CHANGED, REMOVED, SAME, Line
 from sockql.errors import DataError
-from sockql.watch import Round
-from sockql.watch_screen import decode
-from sockql.watch_view import View
+from sockql.watch.differ import ADDED, CHANGED, REMOVED, SAME, Line
+from sockql.watch.rounds import Round
+from sockql.watch.screen import decode
+from sockql.watch.view import View
 from tests.conftest import ROOT
 from tests.test_watch import Machine
 
@@ -446,8 +446,8 @@ SESSION = """
 import os, sys, termios
 from sockql.engine import Engine
 from sockql.host import Host
-from sockql.shell_terminal import Keyboard
-from sockql.watch import watch
+from sockql.shell.terminal import Keyboard
+from sockql.watch.rounds import watch
 keyboard = Keyboard()
 with keyboard.quiet(), Engine(Host(sys.argv[1])) as engine:
     engine.query("select 1")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sockql.cgroup_tree import hierarchies
 from sockql.host import Host
+from sockql.proc.cgroup_tree import hierarchies
 from sockql.tables.cgroups import TABLE
 from tests.fakeproc import Link, Tree, proc_tree, rows
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from sockql import procfs
 from sockql.errors import DataError, ParseError
 from sockql.host import Host
+from sockql.proc import procfs
 from sockql.request import UNKNOWN, Constraint, Request
 from sockql.snapshot import Snapshot
 from sockql.tables.fds import TABLE

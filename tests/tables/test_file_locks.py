@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sockql import process_locks
 from sockql.errors import DataError, ParseError
 from sockql.host import Host
+from sockql.proc import locks as process_locks
 from sockql.tables.file_locks import TABLE
 from tests import fakeproc
 from tests.fakeproc import Link, Tree, proc_tree, rows

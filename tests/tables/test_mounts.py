@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sockql import mountinfo
 from sockql.errors import ParseError
 from sockql.host import Host
+from sockql.proc import mountinfo
 from sockql.request import Constraint
 from sockql.tables.mounts import TABLE
 from tests import fakeproc

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sockql import process_maps
 from sockql.errors import ParseError
 from sockql.host import Host
+from sockql.proc import maps as process_maps
 from sockql.request import Constraint
 from sockql.tables.process_maps import TABLE
 from tests import fakeproc

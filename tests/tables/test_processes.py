@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from sockql import procfs
 from sockql.errors import DataError
 from sockql.host import Host
-from sockql.process_files import TICKS
+from sockql.proc import procfs
+from sockql.proc.files import TICKS
 from sockql.request import UNKNOWN, Constraint, Request
 from sockql.snapshot import Snapshot
 from sockql.tables.processes import TABLE

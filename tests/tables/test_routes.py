@@ -8,8 +8,8 @@ from struct import pack
 
 import pytest
 
+from sockql.diag.netlink import attribute
 from sockql.engine import Engine
-from sockql.netlink import attribute
 from tests.rtnetlink import RTM_NEWROUTE, Answering, Attributes, link, made, u32
 
 DST, SRC, OIF, GATEWAY, PRIORITY, PREFSRC, METRICS, MULTIPATH = 1, 2, 4, 5, 6, 7, 8, 9

@@ -1,0 +1,1 @@
+"""The command line: its options, what it says about tables and errors, its pages."""

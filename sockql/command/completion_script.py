@@ -1,0 +1,72 @@
+"""``sockql completion SHELL``: the code that completes our words, made by shtab.
+
+shtab reads a parser of argparse.  Ours takes any words; this one is for completion only: its
+subcommands are the :data:`COMMANDS`, each with its options, for they may stand anywhere.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from sockql.command.option_parser import DESCRIPTION, Parser, add_options
+from sockql.command.options import COMMANDS, OPTIONS, SET, SHELLS
+from sockql.errors import UsageError
+
+if TYPE_CHECKING:
+    from sockql.command.options import Command
+
+#: By the metavar of an option, what completes its value.
+_FILES: Final = {"FILE": "file", "DIR": "directory"}
+
+
+def script(shell: str) -> str:
+    """The code for a shell, to be evaluated or installed.
+
+    :raises UsageError: for a shell that is not one of :data:`SHELLS`, and without shtab.
+    """
+    if shell not in SHELLS:
+        raise UsageError(f"completion has no shell {shell!r}; there are {', '.join(SHELLS)}")
+    try:
+        import shtab
+    except ImportError:
+        raise UsageError("completion needs the Python package shtab: pip install shtab") from None
+    text: str = shtab.complete(_parser(shtab.CHOICE_FUNCTIONS), shell)
+    return text if text.endswith("\n") else text + "\n"
+
+
+def _parser(functions: Any) -> Parser:
+    parser = Parser(prog="sockql", description=DESCRIPTION, add_help=False)
+    _give_options(parser, None, functions)
+    commands = parser.add_subparsers(dest="command")
+    for command in COMMANDS.values():
+        one = commands.add_parser(command.name, help=command.help, add_help=False)
+        _give_options(one, command.name, functions)
+        names = _choices(command)
+        if names:
+            several = "*" if command.most is None else None
+            one.add_argument("words", nargs=several, choices=names, metavar=command.metavar)
+    return parser
+
+
+def _give_options(parser: Parser, command: str | None, functions: Any) -> None:
+    add_options(parser, command)
+    for action in parser._actions:  # noqa: SLF001  argparse has no other way to them
+        if action.metavar in _FILES:
+            action.complete = functions[_FILES[action.metavar]]  # type: ignore[attr-defined]
+        elif action.dest == "format" and action.metavar is not None:
+            action.choices = _formats()
+
+
+def _choices(command: Command) -> tuple[str, ...]:
+    if command.choices == "tables":
+        from sockql import tables
+
+        return tuple(tables.NAMES)
+    return SHELLS if command.choices == "shells" else ()
+
+
+def _formats() -> list[str]:
+    from sockql.render.tabulated import formats
+
+    ours = [str(o.constant) for o in OPTIONS if o.attribute == "format" and o.kind == SET]
+    return list(dict.fromkeys([*ours, *formats()]))

@@ -1,0 +1,1 @@
+"""What may come next in a statement, as a pure function of the text and the cursor."""

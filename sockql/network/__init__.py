@@ -1,0 +1,1 @@
+"""Network namespaces, and what rtnetlink and /proc/net tell of each."""

@@ -1,0 +1,1 @@
+"""The files of /proc/PID and their kin: bytes in, records out."""

@@ -1,0 +1,1 @@
+"""Rows as text: tables on a screen, JSON, CSV, markup."""
