@@ -1,7 +1,7 @@
 """The reference pages, generated from the declarations: ``python -m sockql.docs [--check]``.
 
-Writes ``docs/tables.md`` and ``docs/functions.md`` of the checkout that this module is in; with
-``--check`` it writes nothing and ends with status 1 when a page is not what it would write.
+Writes the :func:`pages` into the folder ``docs`` of the checkout that this module is in; with
+``--check`` it writes nothing and ends with status 1 when one is not what it would write.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from inspect import cleandoc
 from pathlib import Path
 
 from sockql import tables
+from sockql.command import manpage
 from sockql.functions import FUNCTIONS
 from sockql.schema import CIDR, EQUAL, RANGE
 
@@ -71,6 +72,7 @@ def pages() -> dict[str, str]:
     return {
         "tables.md": tables_page(tables.load_all()),
         "functions.md": functions_page(by_name),
+        "sockql.1": manpage.page(),
     }
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from sockql import cli, tables
-from sockql.command.completion_script import script
-from sockql.command.options import COMMANDS, OPTIONS, SHELLS
+from sockql.command.completion import script
+from sockql.command.declarations import COMMANDS, OPTIONS, SHELLS
 from sockql.errors import UsageError
 
 #: Completes the words after the first two, the cursor at the end of the last one.

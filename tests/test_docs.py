@@ -14,7 +14,7 @@ from types import ModuleType
 import pytest
 
 from sockql import docs
-from sockql.command.options import COMMANDS, OPTIONS, STATUSES
+from sockql.command.declarations import COMMANDS, OPTIONS, STATUSES
 from sockql.engine import Engine
 from sockql.host import Host
 from tests.conftest import ROOT, Python

@@ -23,9 +23,10 @@ TRANSCRIPTS = sorted((Path(__file__).parent / "golden").glob("*.txt"))
 REPLAY = """
 import sys
 from sockql import cli
+from sockql.command import running
 from sockql.engine import Engine
 from tests.machines import Recorded
-cli._engine = lambda _: Engine(Recorded.load(sys.argv[1]))
+running.open_engine = lambda _: Engine(Recorded.load(sys.argv[1]))
 sys.exit(cli.main(sys.argv[2:]))
 """
 

@@ -7,40 +7,7 @@ import subprocess
 import pytest
 
 from sockql.command import manpage
-from sockql.command.options import COMMANDS, OPTIONS, STATUSES
-from tests.conftest import ROOT, Python
-
-PAGE = ROOT / "docs" / "sockql.1"
-
-
-def test_the_page_is_what_the_declarations_make(python: Python) -> None:
-    assert PAGE.read_text(encoding="utf-8") == manpage.page()
-    done = python("-m", "sockql.command.manpage", "--check")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-
-
-def test_another_word_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
-    assert manpage.main(["--chek"]) == 2
-    assert capsys.readouterr() == ("", "usage: python -m sockql.command.manpage [--check]\n")
-
-
-def test_a_page_that_is_not_there_is_not_up_to_date(
-    tmp_path_factory: pytest.TempPathFactory,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    checkout = tmp_path_factory.mktemp("checkout")
-    monkeypatch.setattr(manpage, "__file__", str(checkout / "sockql" / "manpage.py"))
-    assert manpage.main([]) == 2
-    assert (
-        capsys.readouterr().err
-        == f"sockql.command.manpage: no folder {checkout}/docs: not a checkout\n"
-    )
-    (checkout / "docs").mkdir()
-    assert manpage.main(["--check"]) == 1
-    assert manpage.main([]) == 0
-    assert manpage.main(["--check"]) == 0
-    assert (checkout / "docs" / "sockql.1").read_text() == manpage.page()
+from sockql.command.declarations import COMMANDS, OPTIONS, STATUSES
 
 
 def rendered() -> str:

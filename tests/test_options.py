@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sockql.command.declarations import COMMANDS, OPTIONS, SET
 from sockql.command.option_parser import build_parser, parse_fully
-from sockql.command.options import COMMANDS, OPTIONS, SET, Options, parse, parse_plain, text, typed
+from sockql.command.options import Options, parse, parse_plain, text, typed
 from sockql.errors import UsageError
 
 FLAGS = [flag for option in OPTIONS for flag in option.flags]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 
 from sockql import tables
-from sockql.command.options import COMMANDS
+from sockql.command.declarations import COMMANDS
 from sockql.command.terminal import escape, width
 from sockql.errors import QueryError
 from sockql.sqltext import tokens

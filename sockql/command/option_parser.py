@@ -1,10 +1,11 @@
-"""argparse's parser, made of the declarations in :mod:`sockql.command.options`."""
+"""argparse's parser, made of :mod:`sockql.command.declarations`."""
 
 from __future__ import annotations
 
 import argparse
 
-from sockql.command.options import ADD, BY_FLAG, COMMANDS, OPTIONS, SET, STATUSES, TAKE, Options
+from sockql.command.declarations import ADD, BY_FLAG, COMMANDS, OPTIONS, SET, STATUSES, TAKE
+from sockql.command.options import Options
 from sockql.errors import UsageError
 
 TYPE_CHECKING = False
@@ -76,7 +77,7 @@ def add_options(parser: Parser, command: str | None = None) -> None:
     """Give ``parser`` the options, in their groups; with ``command`` those that go with it."""
     groups: dict[str, Any] = {}
     for option in OPTIONS:
-        if option.group == "watching" and command not in (None, "watch"):
+        if option.commands and command is not None and command not in option.commands:
             continue
         if option.group not in groups:
             groups[option.group] = parser.add_argument_group(option.group)

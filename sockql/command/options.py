@@ -1,187 +1,16 @@
-"""The options of the command, declared once.
-
-:data:`OPTIONS` is read twice.  :func:`parse_plain` takes the command lines that people type, at
-the cost of a few dictionary look-ups; argparse, which takes longer to import than SQLite, is
-built from the same table (:mod:`sockql.command.option_parser`) for everything else: help, wrong usage,
-abbreviations, clustered flags.  Where both understand a command line they understand the same; a test holds them to it.
-"""
+"""A command line, as far as it can be understood without looking at the machine."""
 
 from __future__ import annotations
 
+from sockql.command.declarations import BY_FLAG, COMMANDS, OPTIONS, SET, TAKE
 from sockql.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any, Final
 
+    from sockql.command.declarations import Command
     from sockql.schema import Value
-
-# What an option does with its attribute of Options.
-SET: Final = "set"  # the constant, True where there is none; takes no value
-TAKE: Final = "take"  # takes a value, the last one counts
-ADD: Final = "add"  # takes a value, all of them count
-
-
-class Option:
-    """One option: its spellings, the attribute it sets, and its line of help."""
-
-    __slots__ = ("attribute", "constant", "flags", "group", "help", "kind", "metavar")
-
-    def __init__(
-        self,
-        *flags: str,
-        help: str,
-        group: str,
-        attribute: str | None = None,
-        kind: str = SET,
-        constant: Any = True,
-        metavar: str | None = None,
-    ) -> None:
-        self.flags = flags
-        self.attribute = attribute or flags[-1].lstrip("-").replace("-", "_")
-        self.kind = kind
-        self.constant = constant
-        self.metavar = metavar
-        self.help = help
-        self.group = group
-
-
-class Command:
-    """A first word that is not SQL: what may follow it, and its line of help."""
-
-    __slots__ = ("choices", "help", "metavar", "most", "name", "sql")
-
-    def __init__(
-        self,
-        name: str,
-        metavar: str,
-        help: str,
-        *,
-        sql: bool = False,
-        most: int | None = 0,
-        choices: str = "",
-    ) -> None:
-        self.name = name
-        self.metavar = metavar
-        self.help = help
-        self.sql = sql  # the words are SQL, which may also come from a file
-        self.most = most  # words it takes, None for any number
-        self.choices = choices  # what its words are names of, for completion: tables, shells
-
-
-COMMANDS: Final = {
-    command.name: command
-    for command in (
-        Command("tables", "", "the tables, a line each"),
-        Command(
-            "schema",
-            "[TABLE ...]",
-            "columns, types, units and sources of tables",
-            most=None,
-            choices="tables",
-        ),
-        Command("plan", '"SQL"', "what a statement asks of the kernel, and its cost", sql=True),
-        Command("watch", '"SQL"', "a statement again and again, and what changes", sql=True),
-        Command(
-            "completion",
-            "SHELL",
-            "the code that completes sockql's words in bash, zsh or fish",
-            most=1,
-            choices="shells",
-        ),
-    )
-}
-
-#: The shells that ``sockql completion`` knows.
-SHELLS: Final = ("bash", "zsh", "fish")
-
-
-def _format(name: str, help: str) -> Option:
-    return Option(f"--{name}", attribute="format", constant=name, group="output", help=help)
-
-
-OPTIONS: Final = (
-    _format("table", "aligned columns, for people; NULL is empty (the default)"),
-    _format("json", "an array of objects, one line each; numbers are numbers, NULL is null"),
-    _format("jsonl", "one object a line"),
-    _format("csv", "comma-separated, quoted as in RFC 4180, lines end in a newline"),
-    _format("tsv", r"tab-separated; tabs, line ends and \ in a cell are \t, \n, \r and \\"),
-    _format("line", "one 'column = value' a line"),
-    _format("markdown", "a Markdown table"),
-    _format("html", "an HTML table"),
-    Option(
-        "--format",
-        kind=TAKE,
-        metavar="NAME",
-        group="output",
-        help="one of these by name, or any format of tabulate (grid, psql, rst, latex, ...)",
-    ),
-    Option(
-        "--no-header",
-        attribute="header",
-        constant=False,
-        group="output",
-        help="leave out the line of column names",
-    ),
-    Option(
-        "-o",
-        "--output",
-        kind=TAKE,
-        metavar="FILE",
-        group="output",
-        help="write to FILE, which appears when it is complete",
-    ),
-    Option("-f", "--file", kind=TAKE, metavar="FILE", group="input", help="read the SQL from FILE"),
-    Option(
-        "-p",
-        "--parameter",
-        attribute="parameters",
-        kind=ADD,
-        metavar="NAME=VALUE",
-        group="input",
-        help="bind :NAME; a VALUE spelled as a number is one, NAME:text=VALUE is always text",
-    ),
-    Option(
-        "--proc", kind=TAKE, metavar="DIR", group="input", help="procfs to read instead of /proc"
-    ),
-    Option(
-        "--netns",
-        kind=TAKE,
-        metavar="all|self|NAME|PID",
-        group="input",
-        help="network namespaces to look into (default all)",
-    ),
-    Option(
-        "-n",
-        "--interval",
-        kind=TAKE,
-        metavar="SECONDS",
-        group="watching",
-        help="seconds from one round of watch to the next (default 2)",
-    ),
-    Option(
-        "--count",
-        kind=TAKE,
-        metavar="ROUNDS",
-        group="watching",
-        help="end watch after so many rounds",
-    ),
-    Option(
-        "--timeout",
-        kind=TAKE,
-        metavar="SECONDS",
-        group="behaviour",
-        help="give up on a statement after SECONDS, with status 124",
-    ),
-    Option("--strict", group="behaviour", help="status 3 when something could not be read"),
-    Option("--timing", group="behaviour", help="say how long each statement took"),
-    Option("--debug", group="behaviour", help="show the traceback of an error"),
-    Option("--version", group="behaviour", help="show the version"),
-    Option("-h", "--help", group="behaviour", help="show this help"),
-)
-
-BY_FLAG: Final = {flag: option for option in OPTIONS for flag in option.flags}
 
 
 class Options:
@@ -239,6 +68,19 @@ class Options:
         if not command.sql and command.most is not None and len(found) > command.most:
             raise UsageError(f"{command.name} takes no argument {found[command.most]!r}")
         return found
+
+    def check(self) -> None:
+        """Refuse the options that other commands have.
+
+        :raises UsageError: for one that was given.
+        """
+        name = self.words[0] if self.words else ""
+        for option in OPTIONS:
+            if option.commands and name not in option.commands:
+                given = getattr(self, option.attribute)
+                if given != option.default:
+                    where = " and ".join(f"sockql {command}" for command in option.commands)
+                    raise UsageError(f"{option.flags[-1]} is an option of {where}")
 
     @property
     def seconds(self) -> float | None:
@@ -368,13 +210,3 @@ def parse_plain(arguments: Sequence[str]) -> Options | None:
         else:
             getattr(options, option.attribute).append(value)
     return options
-
-
-STATUSES: Final = """\
-exit status:
-  0    done
-  2    wrong usage, wrong SQL, or output that cannot be written
-  3    the data could not be had; with --strict, also when some of it could not
-  124  a statement took longer than --timeout
-  130  interrupted
-"""

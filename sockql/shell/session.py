@@ -100,9 +100,9 @@ class Shell:
 
     @staticmethod
     def _open(options: Options) -> Engine:
-        from sockql.cli import _engine
+        from sockql.command.running import open_engine
 
-        engine = _engine(options)
+        engine = open_engine(options)
         engine.timeout = options.seconds
         return engine
 
@@ -257,8 +257,8 @@ class Shell:
         return False
 
     def _statement(self, sql: str, parameters: Mapping[str, Value]) -> None:
-        from sockql.cli import _Alarm
         from sockql.command.progress import Progress
+        from sockql.command.running import Alarm
 
         if "\0" in sql:
             raise UsageError("the SQL has a NUL character in it")
@@ -268,7 +268,7 @@ class Shell:
         measured = Measured()
         try:
             with Progress(engine.host) as progress:
-                with _Alarm(engine.timeout):
+                with Alarm(engine.timeout):
                     result = measured.first(engine.execute(sql, parameters))
                     found = progress.until_rows(result) if self.results.on_screen else result
                     rows: Iterable[Row] = measured.rows(found)

@@ -97,7 +97,7 @@ class Watch:
         :raises QueryError: in the first round, for SQL is not mended by waiting.
         :raises Interrupted: when the engine was interrupted.
         """
-        from sockql.cli import _Alarm
+        from sockql.command.running import Alarm
 
         engine = self.engine
         engine.notices.clear()
@@ -105,7 +105,7 @@ class Watch:
         found = Round(self._number)
         started, cpu = perf_counter(), process_time()
         try:
-            with _Alarm(engine.timeout):
+            with Alarm(engine.timeout):
                 self._run(found)
         except QueryError as error:
             if self._number == 1:

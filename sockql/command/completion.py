@@ -8,15 +8,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from sockql.command.declarations import COMMANDS, OPTIONS, SET, SHELLS
 from sockql.command.option_parser import DESCRIPTION, Parser, add_options
-from sockql.command.options import COMMANDS, OPTIONS, SET, SHELLS
+from sockql.command.running import open_out
 from sockql.errors import UsageError
 
 if TYPE_CHECKING:
-    from sockql.command.options import Command
+    from sockql.command.declarations import Command
+    from sockql.command.options import Options
 
 #: By the metavar of an option, what completes its value.
 _FILES: Final = {"FILE": "file", "DIR": "directory"}
+
+
+def run(options: Options) -> int:
+    """``completion``: write the code for a shell; the exit status."""
+    if not options.arguments:
+        raise UsageError(f"completion: for which shell? {', '.join(SHELLS)}")
+    text = script(options.arguments[0])
+    with open_out(options) as out:
+        out.write(text)
+    return 0
 
 
 def script(shell: str) -> str:

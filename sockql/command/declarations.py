@@ -1,0 +1,226 @@
+"""The options and the commands, declared once.
+
+:data:`OPTIONS` is read twice.  :func:`sockql.command.options.parse_plain` takes the command lines
+that people type, at the cost of a few dictionary look-ups; argparse, which takes longer to import
+than SQLite, is built from the same table (:mod:`sockql.command.option_parser`) for everything
+else: help, wrong usage, abbreviations, clustered flags.  Where both understand a command line they
+understand the same; a test holds them to it.  Help, manual page and completion are made from it.
+
+To add a command, declare it in :data:`COMMANDS` with the module whose ``run(options)`` does it and
+returns the exit status, and the options that only it has with ``commands=``; an option's attribute
+is declared in :class:`sockql.command.options.Options`.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final
+
+# What an option does with its attribute of Options.
+SET: Final = "set"  # the constant, True where there is none; takes no value
+TAKE: Final = "take"  # takes a value, the last one counts
+ADD: Final = "add"  # takes a value, all of them count
+
+
+class Option:
+    """One option: its spellings, the attribute it sets, and its line of help.
+
+    ``commands`` are the commands that have it; empty for one that goes with all of them, and with
+    SQL.
+    """
+
+    __slots__ = (
+        *("attribute", "commands", "constant", "flags", "group", "help", "kind", "metavar"),
+    )
+
+    def __init__(
+        self,
+        *flags: str,
+        help: str,
+        group: str,
+        attribute: str | None = None,
+        kind: str = SET,
+        constant: Any = True,
+        metavar: str | None = None,
+        commands: tuple[str, ...] = (),
+    ) -> None:
+        self.flags = flags
+        self.attribute = attribute or flags[-1].lstrip("-").replace("-", "_")
+        self.kind = kind
+        self.constant = constant
+        self.metavar = metavar
+        self.help = help
+        self.group = group
+        self.commands = commands
+
+    @property
+    def default(self) -> Any:
+        """What the attribute is when the option is not given."""
+        if self.kind == ADD:
+            return []
+        return None if self.kind == TAKE or self.attribute == "format" else not self.constant
+
+
+class Command:
+    """A first word that is not SQL: what may follow it, its line of help, and where it is done."""
+
+    __slots__ = ("choices", "help", "metavar", "module", "most", "name", "sql")
+
+    def __init__(
+        self,
+        name: str,
+        metavar: str,
+        help: str,
+        module: str,
+        *,
+        sql: bool = False,
+        most: int | None = 0,
+        choices: str = "",
+    ) -> None:
+        self.name = name
+        self.metavar = metavar
+        self.help = help
+        self.module = module  # its function run(options) returns the exit status
+        self.sql = sql  # the words are SQL, which may also come from a file
+        self.most = most  # words it takes, None for any number
+        self.choices = choices  # what its words are names of, for completion: tables, shells
+
+
+COMMANDS: Final = {
+    command.name: command
+    for command in (
+        Command("tables", "", "the tables, a line each", "sockql.command.tables"),
+        Command(
+            "schema",
+            "[TABLE ...]",
+            "columns, types, units and sources of tables",
+            "sockql.command.tables",
+            most=None,
+            choices="tables",
+        ),
+        Command(
+            "plan",
+            '"SQL"',
+            "what a statement asks of the kernel, and its cost",
+            "sockql.command.plan",
+            sql=True,
+        ),
+        Command(
+            "watch",
+            '"SQL"',
+            "a statement again and again, and what changes",
+            "sockql.command.watch",
+            sql=True,
+        ),
+        Command(
+            "completion",
+            "SHELL",
+            "the code that completes sockql's words in bash, zsh or fish",
+            "sockql.command.completion",
+            most=1,
+            choices="shells",
+        ),
+    )
+}
+
+#: The shells that ``sockql completion`` knows.
+SHELLS: Final = ("bash", "zsh", "fish")
+
+
+def _format(name: str, help: str) -> Option:
+    return Option(f"--{name}", attribute="format", constant=name, group="output", help=help)
+
+
+OPTIONS: Final = (
+    _format("table", "aligned columns, for people; NULL is empty (the default)"),
+    _format("json", "an array of objects, one line each; numbers are numbers, NULL is null"),
+    _format("jsonl", "one object a line"),
+    _format("csv", "comma-separated, quoted as in RFC 4180, lines end in a newline"),
+    _format("tsv", r"tab-separated; tabs, line ends and \ in a cell are \t, \n, \r and \\"),
+    _format("line", "one 'column = value' a line"),
+    _format("markdown", "a Markdown table"),
+    _format("html", "an HTML table"),
+    Option(
+        "--format",
+        kind=TAKE,
+        metavar="NAME",
+        group="output",
+        help="one of these by name, or any format of tabulate (grid, psql, rst, latex, ...)",
+    ),
+    Option(
+        "--no-header",
+        attribute="header",
+        constant=False,
+        group="output",
+        help="leave out the line of column names",
+    ),
+    Option(
+        "-o",
+        "--output",
+        kind=TAKE,
+        metavar="FILE",
+        group="output",
+        help="write to FILE, which appears when it is complete",
+    ),
+    Option("-f", "--file", kind=TAKE, metavar="FILE", group="input", help="read the SQL from FILE"),
+    Option(
+        "-p",
+        "--parameter",
+        attribute="parameters",
+        kind=ADD,
+        metavar="NAME=VALUE",
+        group="input",
+        help="bind :NAME; a VALUE spelled as a number is one, NAME:text=VALUE is always text",
+    ),
+    Option(
+        "--proc", kind=TAKE, metavar="DIR", group="input", help="procfs to read instead of /proc"
+    ),
+    Option(
+        "--netns",
+        kind=TAKE,
+        metavar="all|self|NAME|PID",
+        group="input",
+        help="network namespaces to look into (default all)",
+    ),
+    Option(
+        "-n",
+        "--interval",
+        kind=TAKE,
+        metavar="SECONDS",
+        group="watching",
+        commands=("watch",),
+        help="seconds from one round of watch to the next (default 2)",
+    ),
+    Option(
+        "--count",
+        kind=TAKE,
+        metavar="ROUNDS",
+        group="watching",
+        commands=("watch",),
+        help="end watch after so many rounds",
+    ),
+    Option(
+        "--timeout",
+        kind=TAKE,
+        metavar="SECONDS",
+        group="behaviour",
+        help="give up on a statement after SECONDS, with status 124",
+    ),
+    Option("--strict", group="behaviour", help="status 3 when something could not be read"),
+    Option("--timing", group="behaviour", help="say how long each statement took"),
+    Option("--debug", group="behaviour", help="show the traceback of an error"),
+    Option("--version", group="behaviour", help="show the version"),
+    Option("-h", "--help", group="behaviour", help="show this help"),
+)
+
+BY_FLAG: Final = {flag: option for option in OPTIONS for flag in option.flags}
+
+STATUSES: Final = """\
+exit status:
+  0    done
+  2    wrong usage, wrong SQL, or output that cannot be written
+  3    the data could not be had; with --strict, also when some of it could not
+  124  a statement took longer than --timeout
+  130  interrupted
+"""

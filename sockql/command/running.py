@@ -1,0 +1,192 @@
+"""What the commands share: their SQL, an engine, where the output goes, a limit of time."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from sockql.errors import DataError, SockqlError, TimeoutExpired, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Callable, Iterable, Sequence
+    from types import FrameType
+
+    from sockql.command.options import Options
+    from sockql.engine import Engine
+    from sockql.render.output import Output
+    from sockql.render.writers import Row
+else:
+    # The C module: signal itself imports enum, which costs a third of the interpreter's start.
+    import _signal as signal
+
+
+def say(text: str) -> None:
+    """A line on standard error, if there is one."""
+    try:
+        sys.stderr.write(f"sockql: {text}\n")
+        sys.stderr.flush()
+    except (AttributeError, OSError, ValueError):
+        return  # closed or full: there is nobody else to tell
+
+
+def answer(options: Options, sql: str, write: Callable[[Engine, Output], None]) -> int:
+    """Let ``write`` put the answer to ``sql`` out, then say what it lacks; the exit status.
+
+    :raises UsageError: for a parameter that ``sql`` does not have.
+    """
+    bindings = options.bindings
+    if bindings:
+        check_bindings(bindings, sql)
+    seconds = options.seconds
+    with open_out(options) as out, open_engine(options) as engine:
+        engine.timeout = seconds
+        try:
+            write(engine, out)
+        except SockqlError:
+            say_notices(engine)
+            raise
+        say_notices(engine)
+        return 3 if options.strict and engine.notices else 0
+
+
+def say_notices(engine: Engine) -> None:
+    """What the answers lack, a line each on standard error."""
+    from sockql.command.terminal import escape
+
+    for notice in engine.notices:
+        say(escape(notice))
+
+
+def sql_of(options: Options) -> str:
+    """The SQL: an argument, the file of ``-f``, or standard input.
+
+    :raises UsageError: when there is none, or it cannot be read.
+    """
+    from sockql.command.options import text
+
+    arguments = options.arguments
+    if options.file is not None:
+        if arguments:
+            raise UsageError("there is SQL as an argument and in -f; give one of them")
+        sql = read_text(options.file)
+    elif arguments and arguments[0] != "-":
+        sql = text(arguments[0])
+    else:
+        sql = read_text("-")
+    if not sql.strip():
+        raise UsageError("no SQL; give it as an argument, with -f FILE or on standard input")
+    if "\0" in sql:
+        raise UsageError("the SQL has a NUL character in it")
+    return sql
+
+
+def read_text(path: str) -> str:
+    """The text of a file, ``-`` being standard input.
+
+    :raises UsageError: when it cannot be read, or is no UTF-8.
+    """
+    name = "standard input" if path == "-" else path
+    try:
+        with open(0 if path == "-" else path, "rb", closefd=path != "-") as file:
+            data = file.read()
+    except OSError as error:
+        raise UsageError(f"{name}: {error.strerror}") from None
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{name}: not UTF-8 text at byte {error.start}") from None
+
+
+def check_bindings(names: Iterable[str], sql: str) -> None:
+    """Refuse ``-p`` for parameters that the SQL does not have."""
+    from sockql.sqltext import tokens
+
+    there = {token[1:] for _, token in tokens(sql) if token[0] in ":@$?"}
+    for name in names:
+        if name not in there:
+            has = ", ".join(f":{name}" for name in sorted(there)) or "none"
+            raise UsageError(f"-p {name}: the SQL has no parameter :{name}; its parameters: {has}")
+
+
+def open_engine(options: Options) -> Engine:
+    """An engine over the host that ``--proc`` and ``--netns`` name; close it when done.
+
+    :raises DataError: when there are no processes.
+    """
+    from sockql.engine import Engine
+    from sockql.host import Host
+
+    proc, scope = options.proc, options.netns or ""
+    if proc is None:
+        return Engine(Host(scope=scope))
+    try:
+        if not any(map(str.isdigit, os.listdir(proc))):
+            raise DataError(f"--proc {proc}: no processes there; is it a mounted procfs?")
+    except OSError as error:
+        raise DataError(f"--proc {proc}: {error.strerror}") from None
+    return Engine(Host(proc, scope=scope))
+
+
+def write_rows(options: Options, columns: Sequence[str], rows: Iterable[Row], out: Output) -> None:
+    """Write ``rows`` in the format of the options."""
+    from sockql.render.writers import render, writer_class
+
+    writer = writer_class(options.format or "table")
+    render(writer(columns, header=options.header, terminal=out.terminal), rows, out)
+
+
+def write_json(data: object, out: Output) -> None:
+    """Write ``data`` as indented JSON, which a terminal shows without control characters."""
+    from json import dumps
+
+    from sockql.command.terminal import escape_json
+
+    text = dumps(data, ensure_ascii=False, indent=2) + "\n"
+    out.write(escape_json(text) if out.terminal else text)
+
+
+def open_out(options: Options) -> Output:
+    """Standard output, or the file of ``-o``, which appears when the output is closed.
+
+    :raises UsageError: when it cannot be written.
+    """
+    from sockql.render.output import open_output, standard_output
+
+    if options.output is None:
+        return standard_output()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # Unwind, so that no temporary file stays behind.
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, _terminated)
+    return open_output(options.output)
+
+
+def _terminated(number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
+
+
+class Alarm:
+    """A limit in seconds that also ends a system call that blocks; None for no limit.
+
+    The engine watches the clock itself, so this comes a little later; and again and again, for
+    an exception may be raised where nobody hears of it.
+    """
+
+    def __init__(self, seconds: float | None) -> None:
+        self._seconds = seconds
+
+    def __enter__(self) -> None:
+        # More than a year is no limit, and setitimer(2) takes no more than time_t.
+        if self._seconds is not None and self._seconds < 1e8:
+            self._before = signal.signal(signal.SIGALRM, self._expired)
+            signal.setitimer(signal.ITIMER_REAL, self._seconds + 0.1, 0.5)
+
+    def __exit__(self, *_: object) -> None:
+        if self._seconds is not None and self._seconds < 1e8:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, self._before)
+
+    def _expired(self, _number: int, _frame: FrameType | None) -> None:
+        raise TimeoutExpired(f"the statement took longer than {self._seconds:g} seconds")

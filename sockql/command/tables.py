@@ -1,0 +1,43 @@
+"""``sockql tables`` and ``sockql schema``: the declarations, without a look at the machine."""
+
+from __future__ import annotations
+
+from sockql.command.running import open_out, write_json, write_rows
+from sockql.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sockql.command.options import Options
+
+
+def run(options: Options) -> int:
+    """Write what the declarations say; the exit status.
+
+    :raises UsageError: for a table that does not exist.
+    """
+    from sockql import tables
+    from sockql.command import describe
+
+    command, names = options.words[0], options.arguments
+    if options.file is not None or options.parameters:
+        raise UsageError(f"{command} takes no SQL and no parameters")
+    for name in names:
+        if name not in tables.NAMES:
+            from difflib import get_close_matches
+
+            close = get_close_matches(name.lower(), tables.NAMES, 1)
+            meant = f"; did you mean `{close[0]}`?" if close else ""
+            raise UsageError(f"no such table: {name}{meant}")
+    schemas = [tables.load(name).schema for name in names or tables.NAMES]
+    with open_out(options) as out:
+        if command == "tables":
+            rows = describe.tables_rows(schemas)
+            write_rows(options, describe.TABLES_COLUMNS, rows, out)
+        elif options.format is None:
+            out.write(describe.schema_text(schemas))
+        elif options.format == "json":
+            write_json(describe.schema_data(schemas), out)
+        else:
+            rows = describe.schema_rows(schemas)
+            write_rows(options, describe.SCHEMA_COLUMNS, rows, out)
+    return 0
