@@ -17,6 +17,7 @@ import pytest
 
 import sockql
 from sockql import cli, tables
+from sockql.command import running
 from sockql.command.progress import PATIENCE
 from sockql.engine import Engine
 from sockql.errors import DataError, Interrupted, TimeoutExpired
@@ -476,7 +477,7 @@ def in_process(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str
                 raise fail
             return Engine(host or Host())
 
-        monkeypatch.setattr(cli, "_engine", engine)
+        monkeypatch.setattr(running, "open_engine", engine)
         status = cli.main(words)
         said = capfd.readouterr()
         return status, said.out, said.err
