@@ -1,0 +1,1 @@
+"""Saved queries: SQL in files, each with a header that says what it is for."""

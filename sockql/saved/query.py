@@ -1,0 +1,273 @@
+"""A saved query: one statement in a file, after a header that says what it is for.
+
+The header is a comment, so that the file is SQL for every program.  With the dashes taken off it
+is YAML; :mod:`sockql.saved.header` reads it::
+
+    -- title: Sockets that listen on a port
+    -- tags: [network, listening]
+    -- params:
+    --   port: {type: integer, default: 22, description: Port to look for}
+    select src, sport, inode from sockets where state = 'LISTEN' and sport = :port
+
+A file without a header runs as well: it is a report, and the first line of its comment the title.
+"""
+
+from __future__ import annotations
+
+import os
+
+from sockql.errors import UsageError
+from sockql.sqltext import tokens
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Final
+
+    from sockql.schema import Value
+
+REPORT: Final = "report"
+AUDIT: Final = "audit"
+KINDS: Final = (REPORT, AUDIT)
+
+#: From the least to the most severe.
+SEVERITIES: Final = ("info", "low", "medium", "high", "critical")
+
+# What an audit expects of its result when all is well.
+NO_ROWS: Final = "no rows"
+ROWS: Final = "rows"
+EXPECTATIONS: Final = (NO_ROWS, ROWS)
+
+INTEGER: Final = "integer"
+REAL: Final = "real"
+TEXT: Final = "text"
+TABLE: Final = "table"
+#: The types that a header can declare.
+TYPES: Final = (INTEGER, REAL, TEXT, TABLE)
+#: The type of a parameter that only the SQL names: a value as ``-p`` understands it.
+ANY: Final = "any"
+
+#: The keys of a header; each is an attribute of :class:`Query`, with ``_`` for the blank.
+KEYS: Final = (
+    *("title", "description", "tags", "severity", "kind", "params", "expect", "references"),
+    *("false positives", "keys", "timeout"),
+)
+
+#: Files that are longer are no queries.
+_MOST: Final = 1 << 20
+
+#: What a statement that only reads begins with, perhaps after ``WITH``; and one that writes.
+_READS: Final = ("select", "values")
+_WRITES: Final = ("delete", "insert", "replace", "update")
+
+
+class HeaderError(UsageError):
+    """A query file that cannot be used; one line, beginning with ``file:line:``."""
+
+
+class Param:
+    """A parameter: ``:name`` in the SQL, or a table called ``name`` when ``type`` is ``table``.
+
+    ``default`` is the value where none is given, for a table a tuple of rows; it counts unless
+    ``required`` is set.  ``columns`` are the columns of a table, empty where the file says them.
+    """
+
+    __slots__ = ("columns", "default", "description", "name", "required", "type")
+
+    def __init__(
+        self,
+        name: str,
+        type: str = ANY,
+        default: Value | tuple[tuple[Value, ...], ...] = None,
+        description: str = "",
+        *,
+        required: bool = True,
+        columns: Sequence[str] = (),
+    ) -> None:
+        self.name = name
+        self.type = type
+        self.default = default
+        self.description = description
+        self.required = required
+        self.columns = tuple(columns)
+
+    def __repr__(self) -> str:
+        return f"Param({self.name}: {self.type})"
+
+
+class Query:
+    """A saved query.
+
+    ``name`` is what it is called by, ``path`` the file it is from, ``sql`` the text of the whole
+    file.  ``params`` has the declared parameters and then those that only the SQL names, which
+    are of the type ``any``.  ``severity`` is None for a report that has none.  ``keys`` are the
+    columns of the result that identify a row, ``timeout`` the seconds it may take, None for no
+    limit of its own.  ``headed`` tells whether the file has a header.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        path: str,
+        sql: str,
+        *,
+        title: str = "",
+        description: str = "",
+        tags: Sequence[str] = (),
+        severity: str | None = None,
+        kind: str = REPORT,
+        params: Mapping[str, Param] | None = None,
+        expect: str = NO_ROWS,
+        references: Sequence[str] = (),
+        false_positives: Sequence[str] = (),
+        keys: Sequence[str] = (),
+        timeout: float | None = None,
+        headed: bool = False,
+    ) -> None:
+        self.name = name
+        self.path = path
+        self.sql = sql
+        self.title = title
+        self.description = description
+        self.tags = tuple(tags)
+        self.severity = severity
+        self.kind = kind
+        self.params = dict(params or {})
+        self.expect = expect
+        self.references = tuple(references)
+        self.false_positives = tuple(false_positives)
+        self.keys = tuple(keys)
+        self.timeout = timeout
+        self.headed = headed
+
+    def __repr__(self) -> str:
+        return f"Query({self.name}, {self.path})"
+
+
+def name_of(path: str) -> str:
+    """What the query in the file ``path`` is called by."""
+    return os.path.basename(path).removesuffix(".sql")
+
+
+def read(path: str) -> Query:
+    """The query in the file ``path``.
+
+    :raises UsageError: when it cannot be read; :class:`HeaderError` when it is no query.
+    """
+    try:
+        with open(path, "rb") as file:
+            data = file.read(_MOST + 1)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from None
+    if len(data) > _MOST:
+        raise HeaderError(f"{path}:1: more than {_MOST:,} bytes are no saved query")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise HeaderError(f"{path}:{line}: not UTF-8 text") from None
+    return parse(text, path)
+
+
+def parse(text: str, path: str) -> Query:
+    """The query in the text of the file ``path``, which is not read.
+
+    :raises HeaderError: when the header is wrong, or the SQL is not one statement that reads.
+    """
+    position = text.find("\0")
+    if position >= 0:
+        raise HeaderError(f"{path}:{_line(text, position)}: there is a NUL character")
+    used = _parameters(text, path)
+    comments = _comments(text)
+    query = Query(name_of(path), path, text, title=_first(comments))
+    for first, lines in comments:
+        # Among the comments before the statement the one that has a key is the header.
+        if any(line.partition(":")[0].rstrip() in KEYS for line in lines if ":" in line):
+            from sockql.saved.header import fill
+
+            query.headed = True
+            fill(query, lines, first)
+            break
+    for name in used:
+        query.params.setdefault(name, Param(name))
+    return query
+
+
+def _comments(text: str) -> list[tuple[int, list[str]]]:
+    """The blocks of ``--`` lines before the statement: number of the first line, and the lines.
+
+    The dashes and a blank after them are taken off.
+    """
+    blocks: list[tuple[int, list[str]]] = []
+    fresh = True
+    for number, line in enumerate(text.split("\n"), 1):
+        line = line.rstrip()
+        if line.startswith("--"):
+            if fresh:
+                blocks.append((number, []))
+            blocks[-1][1].append(line[2:].removeprefix(" "))
+            fresh = False
+        elif line:
+            break
+        else:
+            fresh = True
+    return blocks
+
+
+def _first(comments: list[tuple[int, list[str]]]) -> str:
+    """The first line of the comments that says something."""
+    lines = (line.strip("- ") for _, block in comments for line in block)
+    return next((line for line in lines if line), "")
+
+
+def _parameters(text: str, path: str) -> list[str]:
+    """The names of the parameters of the one statement, in the order they come.
+
+    :raises HeaderError: when it is not one, when it writes, and for parameters without a name.
+    """
+    found: dict[str, None] = {}
+    outer: list[tuple[int, str]] = []  # what is not in parentheses
+    depth = 0
+    ended = False
+    for offset, token in tokens(text):
+        if token == ";":
+            ended = bool(outer)
+            continue
+        if ended:
+            line = _line(text, offset)
+            raise HeaderError(f"{path}:{line}: a second statement; a saved query is one")
+        if token == "?" or (token[0] == "?" and token[1:].isdigit()):
+            line = _line(text, offset)
+            raise HeaderError(f"{path}:{line}: parameters need a name: write :name, not {token}")
+        if token[0] in ":@$" and len(token) > 1:
+            found[token[1:]] = None
+        depth -= token == ")"
+        if depth <= 0:
+            outer.append((offset, token))
+        depth += token == "("
+    if not outer:
+        raise HeaderError(f"{path}:1: there is no statement in it")
+    offset, verb = _verb(outer)
+    if verb.lower() not in _READS:
+        raise HeaderError(
+            f"{path}:{_line(text, offset)}: {verb}: a saved query only reads: "
+            "it begins with SELECT, VALUES or WITH"
+        )
+    return list(found)
+
+
+def _verb(outer: list[tuple[int, str]]) -> tuple[int, str]:
+    """What a statement does: its first word, or the one after the common table expressions."""
+    if outer[0][1].lower() != "with":
+        return outer[0]
+    for i, (offset, token) in enumerate(outer):
+        following = outer[i + 1][1].lower() if i + 1 < len(outer) else ""
+        # A common table expression may be called replace; then one of these comes next.
+        writes = token.lower() in _WRITES and following not in ("as", "(")
+        if writes or token.lower() in _READS:
+            return offset, token
+    return outer[0][0], _READS[0]  # not finished, which SQLite will say better
+
+
+def _line(text: str, offset: int) -> int:
+    return text.count("\n", 0, offset) + 1
