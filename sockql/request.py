@@ -30,7 +30,7 @@ UNKNOWN: Final = Unknown()
 class Constraint:
     """One term of the WHERE clause: ``column operator value``.
 
-    ``operator`` is ``=``, ``in``, ``<``, ``<=``, ``>``, ``>=`` or ``inet_in``; ``value`` has the
+    ``operator`` is ``=``, ``in``, ``<``, ``<=``, ``>``, ``>=``, ``like`` or ``inet_in``; ``value`` has the
     column's type, is a frozenset for ``in``, and is :data:`UNKNOWN` where only the plan is known.
     """
 
@@ -180,6 +180,14 @@ class Request:
             if c.column == column and c.operator == "inet_in" and c.value is not UNKNOWN
         )
 
+    def patterns(self, column: str) -> tuple[str, ...]:
+        """The patterns of ``column LIKE …``, all of which a row has to match."""
+        return tuple(
+            c.value
+            for c in self.constraints
+            if c.column == column and c.operator == "like" and c.value is not UNKNOWN
+        )
+
     def constrained(self, column: str) -> bool:
         """Whether any condition names ``column``, its value known or not."""
         return any(c.column == column for c in self.constraints)
@@ -191,7 +199,7 @@ class Request:
             if constraint.operator in ("=", "in"):
                 if self.values(constraint.column) == frozenset():
                     return True
-            elif constraint.operator != "inet_in":
+            elif constraint.operator not in ("inet_in", "like"):
                 low, high = self.bounds(constraint.column)
                 if low > high:
                     return True

@@ -50,8 +50,12 @@ class Run:
         self.keys: list[int] = []
         # Terms that neither the source nor an index answers, only the check afterwards.
         self.rest: list[int] = []
+        #: Whether what is read, not only which of it is wanted, depends on a term.
+        self.parameters = any(term.column.parameter for term in scan.terms)
         for i, term in enumerate(scan.terms):
-            if i not in varying:
+            if term.column.parameter:
+                self.lookups.append(i)
+            elif i not in varying:
                 (self.constants if term.column.push else self.rest).append(i)
             elif term.operator == "=":
                 (self.lookups if term.column.lookup else self.keys).append(i)
@@ -97,7 +101,12 @@ class Run:
     def rows(self, values: tuple[Any, ...]) -> Sequence[Any]:
         """The records for ``values``, from an index or a list."""
         self.trace.scans += 1
-        if self.trace.scans == 1 and self.lookups and self._collected(values) is not None:
+        if (
+            self.trace.scans == 1
+            and self.lookups
+            and not self.parameters
+            and self._collected(values) is not None
+        ):
             # All of it is here already: look up in that, and see the same instant.
             self.keys += self.lookups
             self.lookups = []

@@ -8,7 +8,7 @@ import apsw
 
 from sockql.errors import QueryError
 from sockql.request import UNKNOWN, Constraint, coerce
-from sockql.schema import CIDR, EQUAL, INTEGER, RANGE, TEXT
+from sockql.schema import CIDR, EQUAL, INTEGER, LIKE, RANGE, TEXT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,6 +81,8 @@ class Term:
             except (TypeError, ValueError) as error:
                 raise QueryError(str(error)) from None
             return Constraint(name, "inet_in", value)
+        if self.operator == "like":
+            return Constraint(name, "like", value) if isinstance(value, str) else None
         number = coerce(column, value)
         if not isinstance(number, int):
             return None
@@ -284,4 +286,6 @@ def _operator(column: Column, operation: int, info: apsw.IndexInfo, i: int) -> s
         return _RANGES[operation]
     if operation == INET_IN and column.push & CIDR:
         return "inet_in"
+    if operation == apsw.SQLITE_INDEX_CONSTRAINT_LIKE and column.push & LIKE:
+        return "like"
     return None

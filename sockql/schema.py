@@ -53,6 +53,7 @@ BLOB: Final = "BLOB"
 EQUAL: Final = 1  # = and IN
 RANGE: Final = 2  # < <= > >= and BETWEEN
 CIDR: Final = 4  # inet_in(column, 'prefix')
+LIKE: Final = 8  # LIKE without ESCAPE
 
 #: The closed set of units a column may name.
 UNITS: Final = frozenset(
@@ -79,13 +80,16 @@ def _no_record(_record: Any) -> Value:
 class Column:
     """One column: what it says, where the kernel says it, and how a record gives it.
 
-    ``get`` takes the table's record and returns the cell; it is called only for cells that
-    SQLite asks for.  ``push`` (``EQUAL | RANGE | CIDR``) names the conditions that the table
+    ``declared`` is how CREATE TABLE spells the type where that is not ``type`` itself: BIGINT has
+    the affinity of INTEGER.  ``get`` takes the table's record and returns the cell; it is called only for cells that
+    SQLite asks for.  ``push`` (``EQUAL | RANGE | CIDR | LIKE``) names the conditions that the table
     understands in its :class:`Request`; it may still over-deliver, every row is checked again
     unless ``exact`` promises that the table never does for an ``=`` on this column.
     ``lookup`` says that the source finds the rows of one value without reading the others, so
     that an inner loop may ask for value after value (``pid``: straight to /proc/N); a join on any
-    other column is answered from an index that the engine builds once in a statement.  ``index``
+    other column is answered from an index that the engine builds once in a statement.
+    ``parameter`` says that a condition on it tells the source what to read: its rows are not
+    among those of a request without it (a path, another root directory).  ``index``
     says that a value of the column is shared by few rows.  ``needs`` is a bit set
     with a meaning of the table's own (attributes to request, files to read); the request carries
     the union over the columns in use.  ``values`` is the closed set of texts, where there is one;
@@ -93,6 +97,7 @@ class Column:
     """
 
     __slots__ = (
+        "declared",
         "doc",
         "exact",
         "get",
@@ -102,6 +107,7 @@ class Column:
         "name",
         "needs",
         "nocase",
+        "parameter",
         "position",
         "push",
         "source",
@@ -121,18 +127,21 @@ class Column:
         *,
         source: str,
         get: Getter = _no_record,
+        declared: str | None = None,
         exact: bool = False,
         hidden: bool = False,
         index: bool = False,
         lookup: bool = False,
         needs: int = 0,
         nocase: bool = False,
+        parameter: bool = False,
         push: int = 0,
         unit: str | None = None,
         usual: Sequence[str] = (),
         values: Sequence[str] | None = None,
     ) -> None:
         self.type = type
+        self.declared = declared or type
         self.doc = doc
         self.source = source
         self.get = get
@@ -142,6 +151,7 @@ class Column:
         self.lookup = lookup
         self.needs = needs
         self.nocase = nocase
+        self.parameter = parameter
         self.push = push
         self.unit = unit
         self.usual = tuple(usual)
@@ -151,7 +161,7 @@ class Column:
         """The column as CREATE TABLE spells it."""
         collate = " COLLATE NOCASE" if self.nocase else ""
         hidden = " HIDDEN" if self.hidden else ""
-        return f'"{self.name}" {self.type}{hidden}{collate}'
+        return f'"{self.name}" {self.declared}{hidden}{collate}'
 
 
 integer = partial(Column, INTEGER)

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(
 
 MODULES = {
     str(path.relative_to(ROOT))
-    for pattern in ("*.py", "*/*.py")
+    for pattern in ("*.py", "*/*.py", "*/*/*.py")
     for path in (ROOT / "sockql").glob(pattern)
     if not path.parent.is_symlink()
 }

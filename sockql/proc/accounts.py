@@ -19,8 +19,12 @@ if TYPE_CHECKING:
     from sockql.request import Request
 
 
-def lines(name: str, fields: int, request: Request, host: Host) -> Iterator[list[bytes]]:
+def lines(
+    name: str, fields: int, request: Request, host: Host, pid: int | None = None
+) -> Iterator[list[bytes]]:
     """The lines of the file ``name`` in /etc of the host, cut at the colons.
+
+    With ``pid`` they are those of the file below the root directory of that process.
 
     Lines that the C library skips as well are left out: comments, those with fewer than
     ``fields`` fields, and those of the Network Information Service, which begin with + or -.
@@ -28,7 +32,7 @@ def lines(name: str, fields: int, request: Request, host: Host) -> Iterator[list
     :raises DataError: when the file cannot be read.
     """
     # Whoever is not root may not look at the root of process 1, mostly the same as its own.
-    for process in ("1", "self"):
+    for process in ("1", "self") if pid is None else (str(pid),):
         path = f"{process}/root/etc/{name}"
         try:
             data = procfs.read_list(path, host.proc)

@@ -217,13 +217,13 @@ def is_leader(fields: list[bytes]) -> bool:
     return len(fields) <= EXIT_SIGNAL or fields[EXIT_SIGNAL] != b"-1"
 
 
-def is_row(pid: int, fields: list[bytes], request: Request) -> bool:
+def is_row(pid: int, fields: list[bytes], request: Request, *, threads: bool = False) -> bool:
     """Whether the process with these fields of stat is one, and the one the statement knows.
 
-    False for other threads than the main one, and when another table of the statement met a
-    process with the same number that started at another time.
+    False for other threads than the main one, unless ``threads``, and when another table of the
+    statement met a process with the same number that started at another time.
     """
-    if not is_leader(fields):
+    if not threads and not is_leader(fields):
         return False
     if not request.snapshot.shared:
         return True

@@ -55,24 +55,37 @@ def need(*names: str) -> int:
     return bits
 
 
-def read(request: Request, host: Host) -> Iterator[Process]:
+def read(request: Request, host: Host, *, threads: bool = False) -> Iterator[Process]:
     """The processes that may satisfy ``request``, in order of pid.
+
+    With ``threads`` also the threads whose numbers it asks for, which no listing has.
 
     :raises DataError: when the host's procfs has no processes, or fails.
     """
     if request.impossible:
         return iter(())
-    return _Walk(request, host).processes()
+    return _Walk(request, host, threads).processes()
 
 
 class _Walk:
     """One scan: what of each process is wanted, and who was refused."""
 
-    __slots__ = ("filters", "first", "host", "names", "refusals", "request", "rest", "verify")
+    __slots__ = (
+        "filters",
+        "first",
+        "host",
+        "names",
+        "refusals",
+        "request",
+        "rest",
+        "threads",
+        "verify",
+    )
 
-    def __init__(self, request: Request, host: Host) -> None:
+    def __init__(self, request: Request, host: Host, threads: bool) -> None:
         self.request = request
         self.host = host
+        self.threads = threads
         self.names, given = procfs.pids(request, host)
         self.verify = given or request.snapshot.shared
         self.refusals = procfs.Refusals.of("processes", request, self.names)
@@ -136,7 +149,9 @@ class _Walk:
                 return None
             if self.verify:
                 stat = process.stat
-                if stat is not None and not procfs.is_row(process.pid, stat[1], self.request):
+                if stat is not None and not procfs.is_row(
+                    process.pid, stat[1], self.request, threads=self.threads
+                ):
                     return None
             for get, values in self.filters:
                 if get(process) not in values:

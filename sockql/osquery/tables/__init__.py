@@ -1,0 +1,1 @@
+"""The tables, one file each; a file is imported when a statement first names it."""
