@@ -84,6 +84,21 @@ def register(connection: apsw.Connection) -> None:
         )
 
 
+@_function("select capabilities('0000000000003000')", "cap_net_admin,cap_net_raw")
+def capabilities(mask: Value) -> str | None:
+    """Names of the capabilities in a mask as ``processes.cap_effective`` has it, joined by commas.
+
+    The names are those of capabilities(7), in order of their numbers; one that has no name yet is
+    shown as its number.  NULL for none.
+    """
+    if mask is None:
+        return None
+    if not isinstance(mask, str) or not mask or len(mask) > 16 or mask.strip(_HEXADECIMAL):
+        raise QueryError(f"capabilities: {_quoted(mask)} is not a hexadecimal mask")
+    bits = int(mask, 16)
+    return ",".join(_capability(n) for n in range(64) if bits >> n & 1) or None
+
+
 @_function("select inet_in('10.1.2.3', '10.0.0.0/8')", 1)
 def inet_in(address: Value, prefix: Value) -> int | None:
     """1 when the IP address lies in the CIDR prefix, else 0.
@@ -297,6 +312,24 @@ def _quoted(value: Value) -> str:
     """A wrong argument as the message shows it."""
     shown = repr(value)
     return shown if len(shown) <= _QUOTED else shown[:_QUOTED] + "…"
+
+
+# -- capabilities -------------------------------------------------------------------------------
+
+_HEXADECIMAL: Final = "0123456789abcdefABCDEF"
+#: By number.  Source: include/uapi/linux/capability.h
+_CAPABILITIES: Final = (
+    *("chown", "dac_override", "dac_read_search", "fowner", "fsetid", "kill", "setgid", "setuid"),
+    *("setpcap", "linux_immutable", "net_bind_service", "net_broadcast", "net_admin", "net_raw"),
+    *("ipc_lock", "ipc_owner", "sys_module", "sys_rawio", "sys_chroot", "sys_ptrace", "sys_pacct"),
+    *("sys_admin", "sys_boot", "sys_nice", "sys_resource", "sys_time", "sys_tty_config", "mknod"),
+    *("lease", "audit_write", "audit_control", "setfcap", "mac_override", "mac_admin", "syslog"),
+    *("wake_alarm", "block_suspend", "audit_read", "perfmon", "bpf", "checkpoint_restore"),
+)
+
+
+def _capability(number: int) -> str:
+    return f"cap_{_CAPABILITIES[number]}" if number < len(_CAPABILITIES) else str(number)
 
 
 # -- states -------------------------------------------------------------------------------------

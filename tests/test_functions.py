@@ -5,9 +5,11 @@ from __future__ import annotations
 import ipaddress
 import math
 import pwd
+import re
 import socket
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import apsw
@@ -45,6 +47,7 @@ def ask() -> Iterator[Ask]:
 
 def test_the_functions_are_these() -> None:
     assert [function.signature for function in functions.FUNCTIONS.values()] == [
+        "capabilities(mask)",
         "inet_in(address, prefix)",
         "regexp(pattern, text)",
         "service(port, protocol)",
@@ -105,6 +108,41 @@ def test_registering_imports_nothing_that_start_up_would_pay_for() -> None:
     )
     costly = {"re", "socket", "ipaddress", "pwd", "typing", "dataclasses", "enum", "warnings"}
     assert costly & set(done.stdout.split()) == set()
+
+
+# -- capabilities -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("mask", "names"),
+    [
+        ("0000000000000000", None),
+        ("1", "cap_chown"),
+        ("0000018000000000", "cap_bpf,cap_checkpoint_restore"),
+        ("8000020000000000", "41,63"),
+        ("C0", "cap_setgid,cap_setuid"),
+    ],
+)
+def test_capabilities_are_named_bit_by_bit(ask: Ask, mask: str, names: str | None) -> None:
+    assert ask("capabilities(?)", mask) == names
+
+
+def test_capabilities_have_the_names_of_the_kernels_header(ask: Ask) -> None:
+    header = Path("/usr/include/linux/capability.h")
+    if not header.exists():
+        pytest.skip("no headers of the kernel (ENOENT)")
+    defined = re.findall(r"^#define (CAP_\w+)\s+(\d+)$", header.read_text(), re.MULTILINE)
+    assert len(defined) >= 38
+    for name, number in defined:
+        assert ask("capabilities(?)", f"{1 << int(number):x}") == name.lower()
+
+
+@pytest.mark.parametrize(
+    "mask", ["", "xyz", "-1", "0x10", "1_0", "\u0661", " 1", "f" * 17, 7, 1.5, b"7"]
+)
+def test_what_is_no_mask_is_refused(ask: Ask, mask: Any) -> None:
+    with pytest.raises(QueryError, match=r"^capabilities: .* is not a hexadecimal mask$"):
+        ask("capabilities(?)", mask)
 
 
 # -- inet_in ------------------------------------------------------------------------------------

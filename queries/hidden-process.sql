@@ -1,0 +1,36 @@
+-- title: Processes that are there, but not in the list
+-- description: >
+--   Rootkits take processes out of the listing of /proc, yet the kernel still knows them by number.
+--   Tries the numbers below the highest that is listed, and those that are somebody's parent or
+--   tracer; a process that started after the listing does not count.
+-- tags: [process, rootkit, incident]
+-- severity: critical
+-- kind: audit
+-- keys: [name]
+-- timeout: 60
+-- params:
+--   numbers:
+--     type: integer
+--     default: 100000
+--     description: How many numbers to try, from the highest down, each in about 20 microseconds.
+-- false positives:
+--   - None are known; processes that hidepid keeps from this user cannot be read by number either.
+-- references:
+--   - https://attack.mitre.org/techniques/T1014/
+with recursive
+listed as materialized (select pid, parent, tracer_pid, start_ticks from processes),
+tried(pid, least) as (
+    select max(pid), max(1, max(pid) - :numbers + 1) from listed
+    union all
+    select pid - 1, least from tried where pid > least
+),
+candidates(pid) as (
+    select pid from tried
+    union select parent from listed
+    union select tracer_pid from listed
+)
+select threads.pid, thread_name as name, coalesce(username(euid), euid) as user,
+       datetime(start_time, 'unixepoch') as started
+from candidates join threads on threads.pid = candidates.pid and threads.tid = candidates.pid
+where candidates.pid not in (select pid from listed)
+  and start_ticks < (select max(start_ticks) from listed)

@@ -1,0 +1,19 @@
+-- title: Processes of users that have nearly the rights of root
+-- description: >
+--   Capabilities with which a process that is not root's can become root, read everything, load
+--   code into the kernel or listen to the network. Those that hold in a user namespace of its own
+--   alone are left out.
+-- tags: [process, privileges, hardening]
+-- severity: medium
+-- kind: audit
+-- keys: [user, path, capabilities]
+-- false positives:
+--   - Services that were given what they need, by AmbientCapabilities= or setcap(8).
+-- references:
+--   - https://man7.org/linux/man-pages/man7/capabilities.7.html
+select pid, name, coalesce(username(euid), euid) as user, path,
+       capabilities(cap_effective) as capabilities, systemd_unit
+from processes
+where euid <> 0
+  and capabilities(cap_effective) regexp 'cap_(chown|dac_override|dac_read_search|fowner|setuid|setgid|setfcap|sys_module|sys_rawio|sys_ptrace|sys_admin|net_admin|net_raw|bpf|mac_admin|mac_override)\b'
+  and ns_user = (select ns_user from processes where ns_user is not null order by pid limit 1)

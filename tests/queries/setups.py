@@ -1,0 +1,98 @@
+"""What the queries look for, set up for as long as a test needs it."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import fcntl
+import os
+import shutil
+import socket
+import struct
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.live.children import wait_until
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="what is set up takes root (EPERM)")
+
+NOBODY = 65534
+
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWNET = 0x40000000
+CLONE_NEWNS = 0x00020000
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+#: What a child must not let go.
+kept: list[Any] = []
+
+
+def call(name: str, *arguments: Any) -> int:
+    """A function of the C library.
+
+    :raises OSError: when it answers -1.
+    """
+    answer = int(getattr(_libc, name)(*arguments))
+    if answer == -1:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{name}: {os.strerror(number)}")
+    return answer
+
+
+@contextlib.contextmanager
+def program(*argv: str, **options: Any) -> Iterator[int]:
+    """The number of a program that runs until the end."""
+    options = {
+        "stdin": subprocess.DEVNULL,
+        "stdout": subprocess.DEVNULL,
+        "stderr": subprocess.DEVNULL,
+        **options,
+    }
+    name = os.path.basename(options.get("executable", argv[0]))[:15]
+    with subprocess.Popen(argv, **options) as running:
+        try:
+            # Popen returns as soon as execve(2) closes descriptors, which is before it renames.
+            comm = Path(f"/proc/{running.pid}/comm")
+            wait_until(lambda: comm.read_text() == f"{name}\n")
+            yield running.pid
+        finally:
+            running.kill()
+
+
+def copy_of_sleep(place: Path) -> str:
+    """A program that sleeps, in a file of its own."""
+    found = shutil.which("sleep")
+    assert found is not None
+    shutil.copy(os.path.realpath(found), place)
+    return str(place)
+
+
+def new_network() -> int:
+    """Move to a new network namespace, its loopback interface up; its inode."""
+    call("unshare", CLONE_NEWNET)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        fcntl.ioctl(sock, 0x8914, struct.pack("16sh14x", b"lo", 1))  # SIOCSIFFLAGS, IFF_UP
+    return os.stat("/proc/self/ns/net").st_ino
+
+
+def add_address(address: str, label: bytes = b"lo:1") -> None:
+    """Another IPv4 address on the loopback interface of this network namespace."""
+    request = struct.pack("16sHH4s8x", label, socket.AF_INET, 0, socket.inet_aton(address))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        fcntl.ioctl(sock, 0x8916, request)  # SIOCSIFADDR
+
+
+def become_nobody() -> None:
+    os.setgroups([])
+    os.setresgid(NOBODY, NOBODY, NOBODY)
+    os.setresuid(NOBODY, NOBODY, NOBODY)
+
+
+def become(name: str) -> None:
+    """Give this process another name."""
+    Path("/proc/self/comm").write_text(name)

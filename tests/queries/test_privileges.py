@@ -1,0 +1,218 @@
+"""Queries about what processes may do, whose they are, and which are not to be seen."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.live.children import child, state, wait_until
+from tests.queries.asking import about, process, shipped, started
+from tests.queries.setups import (
+    CLONE_NEWUSER,
+    NOBODY,
+    add_address,
+    become_nobody,
+    call,
+    kept,
+    needs_root,
+    new_network,
+)
+
+PTRACE_SEIZE = 0x4206
+PR_SET_KEEPCAPS = 8
+PR_SET_DUMPABLE = 4
+CAP_NET_BIND_SERVICE, CAP_NET_RAW = 10, 13
+
+
+def nothing() -> None:
+    """A process as any other."""
+
+
+def test_traced_process() -> None:
+    with child(nothing) as (pid, _):
+        assert about(pid, "traced-process") == []
+        try:
+            call("ptrace", PTRACE_SEIZE, pid, 0, 0)
+        except PermissionError:
+            pytest.skip("ptrace(2) is not allowed here (EPERM)")
+        me = process(os.getpid())
+        assert about(pid, "traced-process") == [
+            {
+                **process(pid),
+                "tracer_pid": me["pid"],
+                "tracer_name": me["name"],
+                "tracer_path": me["path"],
+                "tracer_user": me["user"],
+            }
+        ]
+
+
+def test_user_namespace() -> None:
+    def enter() -> int | None:
+        try:
+            call("unshare", CLONE_NEWUSER)
+        except PermissionError:
+            return None
+        return os.stat("/proc/self/ns/user").st_ino
+
+    with child(enter) as (pid, space):
+        if space is None:
+            pytest.skip("no user namespaces (EPERM)")
+        assert about(pid, "user-namespace") == [
+            {**process(pid, "cmdline"), "ns_user": space, "systemd_unit": None}
+        ]
+    with child(nothing) as (pid, _):
+        assert about(pid, "user-namespace") == []
+
+
+def as_nobody_with(capability: int) -> None:
+    """Become nobody and keep one capability."""
+    call("prctl", PR_SET_KEEPCAPS, 1, 0, 0, 0)
+    become_nobody()
+    bits = 1 << capability
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3
+    call("capset", header, (ctypes.c_uint32 * 6)(bits, bits, 0, 0, 0, 0))
+    call("prctl", PR_SET_DUMPABLE, 1, 0, 0, 0)
+
+
+@needs_root
+def test_powerful_capabilities() -> None:
+    with child(lambda: as_nobody_with(CAP_NET_RAW)) as (pid, _):
+        assert about(pid, "powerful-capabilities") == [
+            {**process(pid), "capabilities": "cap_net_raw", "systemd_unit": None}
+        ]
+    with child(lambda: as_nobody_with(CAP_NET_BIND_SERVICE)) as (pid, _):
+        assert about(pid, "powerful-capabilities") == []
+
+
+@needs_root
+def test_chrooted_process(tmp_path: Path) -> None:
+    with child(lambda: os.chroot(tmp_path)) as (pid, _):
+        assert about(pid, "chrooted-process") == [{**process(pid), "root": str(tmp_path)}]
+    with child(lambda: os.chroot("/")) as (pid, _):
+        assert about(pid, "chrooted-process") == []
+
+
+def test_zombies() -> None:
+    def leave(count: int) -> None:
+        for _ in range(count):
+            pid = os.fork()
+            if not pid:
+                os._exit(0)
+            wait_until(lambda pid=pid: state(pid) == "Z")  # type: ignore[misc]
+
+    with child(lambda: leave(3)) as (pid, _):
+        assert about(pid, "zombies", more_than=2) == [{**process(pid), "zombies": 3}]
+        assert about(pid, "zombies", more_than=3) == []
+
+
+@needs_root
+@pytest.mark.parametrize(
+    ("uids", "address", "seen"),
+    [
+        ((NOBODY, 0, 0), "192.0.2.1", True),
+        ((NOBODY, NOBODY, 0), "192.0.2.1", True),
+        ((NOBODY, 0, 0), "127.0.0.1", False),
+        ((NOBODY, NOBODY, NOBODY), "192.0.2.1", False),
+        ((0, NOBODY, 0), "192.0.2.1", False),
+    ],
+)
+def test_setuid_connected(uids: tuple[int, int, int], address: str, seen: bool) -> None:
+    def connect() -> tuple[int, int]:
+        new_network()
+        add_address("192.0.2.1")
+        listener = socket.create_server((address, 0))
+        client = socket.create_connection(listener.getsockname())
+        kept.extend((listener, client, listener.accept()[0]))
+        os.setresuid(*uids)
+        call("prctl", PR_SET_DUMPABLE, 1, 0, 0, 0)
+        return listener.getsockname()[1], client.getsockname()[1]
+
+    with child(connect) as (pid, (port, other)):
+        found = about(pid, "setuid-connected")
+        row = process(pid)
+    assert sorted(found, key=lambda each: each["sport"] == port) == (
+        [
+            {
+                "pid": pid,
+                "name": row["name"],
+                "user": "nobody",
+                "rights_of": row["user"],
+                "path": row["path"],
+                "protocol": "tcp",
+                "src": address,
+                "sport": sport,
+                "dst": address,
+                "dport": dport,
+            }
+            for sport, dport in ((other, port), (port, other))
+        ]
+        if seen
+        else []
+    )
+
+
+HIDE = """
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Like the usual rootkits: a directory never lists the entry that HIDDEN names. */
+#define HIDING(type, name)                                          \\
+    struct type *name(DIR *dir)                                     \\
+    {                                                               \\
+        struct type *(*real)(DIR *) = dlsym(RTLD_NEXT, #name);      \\
+        struct type *entry;                                         \\
+        do                                                          \\
+            entry = real(dir);                                      \\
+        while (entry && !strcmp(entry->d_name, getenv("HIDDEN")));  \\
+        return entry;                                               \\
+    }
+HIDING(dirent, readdir)
+#ifdef __USE_LARGEFILE64
+#undef readdir64
+HIDING(dirent64, readdir64)
+#endif
+"""
+
+
+def test_hidden_process(tmp_path: Path) -> None:
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("no C compiler to make the hiding library with (ENOENT)")
+    (tmp_path / "hide.c").write_text(HIDE)
+    library = tmp_path / "hide.so"
+    subprocess.run(
+        [compiler, "-shared", "-fPIC", "-o", library, tmp_path / "hide.c", "-ldl"], check=True
+    )
+
+    def sockql(*arguments: str, hide: int) -> list[dict[str, object]]:
+        done = subprocess.run(
+            [sys.executable, "-m", "sockql", "--json", *arguments],
+            env={**os.environ, "LD_PRELOAD": str(library), "HIDDEN": str(hide)},
+            capture_output=True,
+            check=True,
+        )
+        rows: list[dict[str, object]] = json.loads(done.stdout)
+        return rows
+
+    query = ("-p", "numbers=100000", "-f", shipped("hidden-process").path)
+    with child(nothing) as (pid, _):
+        assert sockql(f"select pid from processes where pid between {pid} and {pid}", hide=0) == [
+            {"pid": pid}
+        ]
+        assert sockql("select pid from processes where +pid = " + str(pid), hide=pid) == []
+        known = process(pid)
+        row = {"pid": pid, "name": known["name"], "user": known["user"], "started": started(pid)}
+        assert [each for each in sockql(*query, hide=pid) if each["pid"] == pid] == [row]
+        assert [each for each in sockql(*query, hide=0) if each["pid"] == pid] == []
