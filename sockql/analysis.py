@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sockql.loops import recognise
+from sockql.loops import constant, recognise
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,14 +19,17 @@ class Analysis:
     ``columns`` has the columns in use by table, exact where SQLite's mask of 64 bits is not.
     ``scans`` are the scans of virtual tables, one for each cursor, in the order they are opened.
     ``once`` are the tables of which one cursor makes one pass: their rows can be streamed.
+    ``constants`` has, for each of them, the values of its terms that the text of the statement
+    gives, by position.
     ``varying`` has, by scan, the positions of the values that an outer loop gives.
     ``loops`` is the whole statement when it does nothing but join and copy.
     """
 
-    __slots__ = ("columns", "loops", "once", "scans", "varying")
+    __slots__ = ("columns", "constants", "loops", "once", "scans", "varying")
 
     def __init__(self) -> None:
         self.columns: dict[str, set[str]] = {}
+        self.constants: list[dict[int, Any]] = []
         self.loops: Loops | None = None
         self.scans: list[Scan] = []
         self.once: set[str] = set()
@@ -35,6 +38,9 @@ class Analysis:
 
 #: Opcodes that put a constant or a parameter into register P2.
 _LOADS: Final = frozenset({"Blob", "Int64", "Integer", "Real", "String", "String8", "Variable"})
+
+#: Those of them that say what the constant is.
+_LITERALS: Final = frozenset({"Int64", "Integer", "Real", "String8"})
 
 #: Opcodes that begin something to loop over.
 _SOURCES: Final = frozenset({"InitCoroutine", "OpenDup", "OpenEphemeral", "OpenRead", "VOpen"})
@@ -57,6 +63,7 @@ def analyse(
     used: list[tuple[int, int]] = []
     filters: list[tuple[Scan, int]] = []
     loads: dict[int, int] = {}
+    literals: dict[int, Any] = {}
     loops = 0
     opcodes = list(opcodes)
     for _, opcode, p1, p2, p3, p4, *_ in opcodes:
@@ -71,6 +78,8 @@ def analyse(
             used.append((p1, p2))
         elif opcode in _LOADS:
             loads[p2] = loads.get(p2, 0) + 1
+            if opcode in _LITERALS:
+                literals[p2] = constant(opcode, p1, p4).value
         loops += opcode in _SOURCES
     for scan in found.scans:
         found.columns.setdefault(scan.table.schema.name, set())
@@ -82,6 +91,13 @@ def analyse(
         columns = found.columns[scan.table.schema.name]
         columns.update(term.column.name for term in scan.terms if term.ours)
         varying = found.varying.setdefault(scan.id, set())
+        found.constants.append(
+            {
+                i: literals[first + i]
+                for i in range(len(scan.terms))
+                if first + i in literals and loads[first + i] == 1
+            }
+        )
         for i, term in enumerate(scan.terms):
             if term.operator != "in" and loads.get(first + i) != 1:
                 varying.add(i)

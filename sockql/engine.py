@@ -20,6 +20,7 @@ from sockql.report import Plan
 from sockql.request import Request
 from sockql.scan import Scans
 from sockql.schema import View
+from sockql.sharing import Everything, Sharing
 from sockql.snapshot import Snapshot
 from sockql.sqltext import character_offset, statements, tokens
 from sockql.statement import Statement
@@ -27,7 +28,7 @@ from sockql.vtab import Module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Any, Final
 
     from sockql.host import Host
@@ -41,7 +42,8 @@ _PROGRESS: Final = 50_000
 class Result:
     """The rows of one statement, to be iterated once; ``columns`` names them distinctly.
 
-    Closed when exhausted; the engine closes it when the next statement is asked for.
+    Closed when exhausted; the engine closes it when the next statement is asked for.  Where the
+    engine shares a snapshot, ``notices`` then says what these rows lack.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Result:
     ) -> None:
         self.sql = sql
         self.columns = columns
+        self.notices: list[str] = []
         self._parameters = parameters
         self._engine = engine
         self._statement = statement
@@ -91,7 +94,10 @@ class Engine:
         self._interrupted = False
         self._result: Result | None = None
         self._gc = False
-        self._frozen: Snapshot | None = None
+        #: When all statements have to end, in seconds of time.perf_counter(); None for no limit.
+        self.deadline: float | None = None
+        self._shared: Snapshot | None = None
+        self._said: list[str] = []
         host.check = self._check
         self.connection = apsw.Connection(":memory:")
         # Sorting must not spill into files, and what a view says must not run as code.
@@ -167,20 +173,40 @@ class Engine:
 
         Returns when, in seconds since the epoch.
         """
-        self._frozen = Snapshot(shared=True)
+        self._shared = Snapshot(sharing=Everything())
         now = time()
         try:
             for name, load in self._loaders.items():
                 if not isinstance(load(), View):
                     self.query(f'select count(*) from main."{name}"')  # noqa: S608 (our names)
         except BaseException:
-            self._frozen = None
+            self._shared = None
             raise
         return now
 
+    def share(self, several: Iterable[tuple[str, Mapping[str, Value]]]) -> None:
+        """Let statements that will be run see one instant, until :meth:`thaw`.
+
+        Each table is collected once, when a statement first asks for it: with the columns that
+        any of them uses, and of the rows those that any of them may want.  What is wrong with a
+        statement is told when it is run.  Other statements may be run in between; they see what
+        was collected if that is enough, and the live host if it is not.
+        """
+        sharing = Sharing()
+        self._shared = Snapshot(sharing=sharing)
+        # Estimates are made from what is in the snapshot.
+        self.statement = Statement(self.host, Analysis(), snapshot=self._shared)
+        for sql, params in several:
+            for statement in statements(sql):
+                try:
+                    self._make_views(statement)
+                    sharing.add(self._analyse(statement, params))
+                except (SockqlError, apsw.Error, KeyError, UnicodeError):
+                    continue
+
     def thaw(self) -> None:
-        """Let the frozen snapshot go: statements see the live host again."""
-        self._frozen = None
+        """Let the shared snapshot go: statements see the live host again."""
+        self._shared = None
 
     @property
     def notices(self) -> list[str]:
@@ -212,7 +238,11 @@ class Engine:
             self._result.close()
         self._interrupted = False
         self._deadline = None if self.timeout is None else perf_counter() + self.timeout
-        self.statement = Statement(self.host, Analysis())
+        if self._shared is not None:
+            # Not what it took to collect what is there already.
+            self._deadline = self._deadline and self._deadline - self._shared.seconds()
+            self._said, self.host.notices = self.host.notices, []
+        self.statement = Statement(self.host, Analysis(), snapshot=self._shared)
         cursor = self.connection.cursor()
         columns: list[str] = []
         parameters: list[Value] = []
@@ -230,7 +260,7 @@ class Engine:
         try:
             self._make_views(sql)
             analysis = self._analyse(sql, params)
-            self.statement = Statement(self.host, analysis, tracing=tracing, frozen=self._frozen)
+            self.statement = Statement(self.host, analysis, tracing=tracing, snapshot=self._shared)
             cursor.execute(sql, params, prepare_flags=0)
         except BaseException as error:
             cursor.close(True)
@@ -281,6 +311,13 @@ class Engine:
     def finish(self, result: Result | None) -> None:
         """Let the snapshot of ``result`` go; called by the result itself."""
         if result is self._result:
+            if self._shared is not None:
+                lacking = [*self.statement.notices(), *self.host.notices]
+                self.host.notices = self._said
+                for notice in lacking:
+                    self.host.notice(notice)
+                if result is not None:
+                    result.notices = lacking
             self._result = None
             self.statement = Statement(self.host, Analysis())
             if self._gc:
@@ -292,8 +329,14 @@ class Engine:
         """Raise if the statement has to stop; called by whoever collects."""
         if self._interrupted:
             raise Interrupted("interrupted")
-        if self._deadline is not None and perf_counter() > self._deadline:
-            raise TimeoutExpired(f"the statement took longer than {self.timeout:g} seconds")
+        now = perf_counter()
+        if self._deadline is not None:
+            # What is collected for others as well is not at the cost of one statement.
+            shared = 0.0 if self._shared is None else self._shared.seconds()
+            if now > self._deadline + shared:
+                raise TimeoutExpired(f"the statement took longer than {self.timeout:g} seconds")
+        if self.deadline is not None and now > self.deadline:
+            raise TimeoutExpired("the time for all statements is over")
 
     def _progress(self) -> bool:
         self._check()

@@ -213,7 +213,7 @@ def recognise(opcodes: Sequence[Opcode], scans: Scans) -> Loops | None:
     for row in [*tail, *body]:
         address, opcode, p1, p2, p3, p4 = row[:6]
         if opcode in _CONSTANTS:
-            registers[p2] = _constant(opcode, p1, p4)
+            registers[p2] = constant(opcode, p1, p4)
         elif opcode == "SCopy":
             if p1 not in registers:
                 return None
@@ -249,7 +249,8 @@ def _halves(opcodes: Sequence[Opcode]) -> tuple[list[Opcode], list[Opcode]]:
     return list(opcodes[:end]), [row for row in opcodes[end:] if row[1] in _CONSTANTS]
 
 
-def _constant(opcode: str, p1: int, p4: str | None) -> Constant:
+def constant(opcode: str, p1: int, p4: str | None) -> Constant:
+    """What an opcode that loads a constant loads: its p1 and p4."""
     if opcode == "Integer":
         return Constant(p1)
     if opcode == "Variable":

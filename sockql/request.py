@@ -51,6 +51,17 @@ class Constraint:
             return f"inet_in({self.column}, {shown})"
         return f"{self.column} {self.operator} {shown}"
 
+    def implies(self, other: Constraint) -> bool:
+        """Whether all rows that meet this one meet ``other``."""
+        if self.column != other.column:
+            return False
+        if other.value is UNKNOWN:
+            return True  # it only says that the cell is not NULL
+        if other.operator == "in" and self.operator in ("=", "in"):
+            values = self.value if self.operator == "in" else {self.value}
+            return self.value is not UNKNOWN and bool(values <= other.value)
+        return self == other
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Constraint) and self._key() == other._key()
 
@@ -191,6 +202,21 @@ class Request:
     def constrained(self, column: str) -> bool:
         """Whether any condition names ``column``, its value known or not."""
         return any(c.column == column for c in self.constraints)
+
+    def within(self, columns: frozenset[str], constraints: Iterable[Constraint]) -> bool:
+        """Whether its rows are among those of a request for ``columns`` and ``constraints``."""
+        return self.columns <= columns and all(
+            any(mine.implies(other) for mine in self.constraints) for other in constraints
+        )
+
+    @property
+    def looks_up(self) -> bool:
+        """Whether the source finds its rows without reading the others."""
+        return any(
+            self.schema.by_name[constraint.column].lookup
+            for constraint in self.constraints
+            if constraint.operator in ("=", "in") and constraint.value is not UNKNOWN
+        )
 
     @property
     def impossible(self) -> bool:

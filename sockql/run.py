@@ -10,10 +10,11 @@ from time import perf_counter
 from sockql.request import UNKNOWN, Constraint, Request, coerce
 from sockql.scan import folded
 from sockql.schema import INTEGER
+from sockql.snapshot import Records
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Any, Final
 
     from sockql.request import Trace
@@ -60,13 +61,18 @@ class Run:
             elif term.operator == "=":
                 (self.lookups if term.column.lookup else self.keys).append(i)
         loops = statement.analysis.loops
-        self.joined = set() if loops is None or statement.frozen else loops.joined(scan)
+        self.joined = set() if loops is None else loops.joined(scan)
         self.sets = any(term.operator == "in" for term in scan.terms)
-        self.cache: dict[tuple[Any, ...], list[Any]] = {}
-        self.index: dict[Any, Any] = {}
-        self.indexed: list[Any] | None = None
+        self.cache: dict[tuple[Any, ...], Records] = {}
+        self.index: Mapping[Any, Any] = {}
+        self.indexed: Records | None = None
         #: Where the value is of the only term, an integer key whose index is built; else -1.
         self.only_key = -1
+
+    @property
+    def unkeyed(self) -> list[int]:
+        """The terms that are not looked up in an index."""
+        return self.constants + self.lookups + self.rest
 
     @property
     def how(self) -> str:
@@ -77,7 +83,7 @@ class Run:
                 terms[i].column.name for i in self.keys
             )
         if self.streams:
-            return "frozen" if self.statement.frozen else "streamed"
+            return "streamed" if self.statement.alone else "shared"
         names = ", ".join(terms[i].column.name for i in self.lookups)
         return f"looked up by {names}" if names else "collected once"
 
@@ -87,14 +93,14 @@ class Run:
         if self.only_key >= 0 and type(value := values[self.only_key]) is int:
             return iter(self.index.get(value, ()))
         # A second pass was not foreseen (a coroutine in an inner loop): the next ones share it.
-        if self.streams and self.trace.scans == 1 and not self.statement.frozen:
+        if self.streams and self.trace.scans == 1 and self.statement.alone:
             request = self._request(values, self.scan.row_limit(values))
             if request is None:
                 return iter(())
             stream = iter(self.scan.table.records(request, self.statement.host))
             if self.statement.tracing:
                 stream = _traced(stream, self.trace)
-            return self._grouped(self._checked(stream, values, fresh=True))
+            return self._grouped(self._checked(stream, values, self.unkeyed, fresh=True))
         self.trace.scans -= 1
         return self._grouped(iter(self.rows(values)))
 
@@ -105,7 +111,7 @@ class Run:
             self.trace.scans == 1
             and self.lookups
             and not self.parameters
-            and self._collected(values) is not None
+            and self._collected(values)
         ):
             # All of it is here already: look up in that, and see the same instant.
             self.keys += self.lookups
@@ -143,13 +149,19 @@ class Run:
         return chain.from_iterable(repeat(row, 1 if self.scan.once else n) for row, n in rows)
 
     def _checked(
-        self, records: Iterator[Any], values: tuple[Any, ...], *, fresh: bool
+        self,
+        records: Iterator[Any],
+        values: tuple[Any, ...],
+        positions: list[int],
+        *,
+        fresh: bool = False,
     ) -> Iterator[Any]:
-        """Those of ``records`` that meet the terms which SQLite leaves to us.
+        """Those of ``records`` that meet those of the terms which SQLite leaves to us.
 
-        ``fresh`` says that the table made them for these very values.
+        ``positions`` are the terms to check; ``fresh`` says that the table made the records for
+        these very values.
         """
-        for i in self.constants + self.lookups + self.rest:
+        for i in positions:
             term = self.scan.terms[i]
             if term.ours and not (fresh and term.column.exact and term.operator == "="):
                 records = filter(term.check(values[i]), records)
@@ -159,75 +171,79 @@ class Run:
         bound = [self.scan.terms[i].bind(values[i]) for i in positions]
         return [constraint for constraint in bound if constraint is not None]
 
-    def _collected(self, values: tuple[Any, ...]) -> list[Any] | None:
-        """Records that an earlier scan of the statement collected, these among them."""
-        name = self.scan.table.schema.name
-        wanted = frozenset(self._bind(self.constants, values))
-        for (table, constraints), records in self.statement.snapshot.lists.items():
-            if table == name and constraints <= wanted:
-                return records
-        return None
+    def _collected(self, values: tuple[Any, ...]) -> bool:
+        """Whether all that may be looked up was collected by an earlier scan, or will be."""
+        constraints = self._constraints(values, self.constants, self.keys + self.lookups)
+        request = self._request_for(constraints)
+        return not request.impossible and self.statement.collected(self.scan.table, request)
 
-    def _request(self, values: tuple[Any, ...], limit: int | None = None) -> Request | None:
-        """The request for the constant and look-up values, None when no row can match."""
-        scan, statement = self.scan, self.statement
-        constraints = self._bind(self.constants + self.lookups, values)
-        for constraint in self._bind(self.rest, values):
-            if constraint.operator == "in" and not constraint.value:
-                return None
-        if not self.trace.constraints:
-            self.trace.constraints = tuple(constraints)
-        # The value comes later, but a record that has NULL there can be left out now.
-        needed = {scan.terms[i].column.name for i in self.keys} | self.joined
-        constraints += [Constraint(name, "=", UNKNOWN) for name in sorted(needed)]
-        schema = scan.table.schema
-        request = Request(
+    def _constraints(
+        self, values: tuple[Any, ...], bound: list[int], later: list[int]
+    ) -> list[Constraint]:
+        """Those of the terms ``bound`` with their values, and of the terms ``later`` without.
+
+        Their value comes later, but a record that has NULL there can be left out now.
+        """
+        needed = {self.scan.terms[i].column.name for i in later} | self.joined
+        constraints = self._bind(bound, values)
+        return constraints + [Constraint(name, "=", UNKNOWN) for name in sorted(needed)]
+
+    def _request_for(self, constraints: list[Constraint], limit: int | None = None) -> Request:
+        schema = self.scan.table.schema
+        return Request(
             schema,
-            statement.snapshot,
-            columns=None if statement.frozen else statement.analysis.columns.get(schema.name),
+            self.statement.snapshot,
+            columns=self.statement.analysis.columns.get(schema.name),
             constraints=constraints,
             limit=limit,
             trace=self.trace,
         )
+
+    def _request(self, values: tuple[Any, ...], limit: int | None = None) -> Request | None:
+        """The request for the constant and look-up values, None when no row can match."""
+        for constraint in self._bind(self.rest, values):
+            if constraint.operator == "in" and not constraint.value:
+                return None
+        constraints = self._constraints(values, self.constants + self.lookups, self.keys)
+        if not self.trace.constraints:
+            self.trace.constraints = tuple(c for c in constraints if c.value is not UNKNOWN)
+        request = self._request_for(constraints, limit)
         return None if request.impossible else request
 
-    def _collect(self, values: tuple[Any, ...]) -> list[Any]:
+    def _collect(self, values: tuple[Any, ...]) -> Records:
         """The records for ``values``, collected once in a statement, whichever scan asks."""
-        known = tuple([values[i] for i in self.constants + self.lookups + self.rest])
+        known = tuple([values[i] for i in self.unkeyed])
         if self.sets:
             known = tuple([frozenset(v) if isinstance(v, set) else v for v in known])
         records = self.cache.get(known)
         if records is None:
-            records = self.cache[known] = self._collect_anew(values)
+            records = self.cache[known] = self._collect_anew(known, values)
         return records
 
-    def _collect_anew(self, values: tuple[Any, ...]) -> list[Any]:
+    def _collect_anew(self, known: tuple[Any, ...], values: tuple[Any, ...]) -> Records:
         request = self._request(values)
         if request is None:
-            return []
-        found = None if self.lookups else self._collected(values)
-        if found is not None:
-            return self._list(found, values, fresh=False)
-        started = perf_counter()
-        records = list(self.scan.table.records(request, self.statement.host))
-        self.trace.seconds += perf_counter() - started
-        self.trace.rows += len(records)
-        if not self.lookups:
-            identity = (self.scan.table.schema.name, frozenset(request.constraints))
-            self.statement.snapshot.lists[identity] = records
-        return self._list(records, values, fresh=True)
-
-    def _list(self, records: list[Any], values: tuple[Any, ...], *, fresh: bool) -> list[Any]:
-        unchecked = iter(records)
-        checked = self._checked(unchecked, values, fresh=fresh)
-        return records if checked is unchecked else list(checked)
+            return Records(())
+        collection, fresh = self.statement.collect(self.scan.table, request, bool(self.lookups))
+        # Another statement that shares the snapshot may have the same scan with the same values.
+        identity = self.scan.id, tuple(self.unkeyed), known
+        records = collection.lists.get(identity)
+        if records is None:
+            unchecked = iter(collection.records)
+            checked = self._checked(unchecked, values, self.unkeyed, fresh=fresh)
+            records = collection.records if checked is unchecked else Records(checked)
+            collection.lists[identity] = records
+        return records
 
     def _look_up(self, values: tuple[Any, ...]) -> Sequence[Any]:
         """The records whose keys equal their ``values``."""
         records = self._collect(values)
         terms = self.scan.terms
         if records is not self.indexed:
-            self.index = _index(records, [terms[i].column for i in self.keys])
+            columns = tuple(terms[i].column for i in self.keys)
+            if columns not in records.indexes:
+                records.indexes[columns] = _index(records, columns)
+            self.index = records.indexes[columns]
             self.indexed = records
             if len(terms) == 1 and terms[0].column.type == INTEGER:
                 self.only_key = 0
@@ -237,7 +253,8 @@ class Run:
             if type(value) is not int or column.type != INTEGER:
                 value = coerce(column, value)
                 if value is UNKNOWN:
-                    return records
+                    # SQLite decides about this key; of the others some may be left to us.
+                    return list(self._checked(iter(records), values, self.keys))
                 value = folded(column, value)
             key.append(value)
         found: Sequence[Any] = self.index.get(key[0] if len(key) == 1 else tuple(key), ())
@@ -264,7 +281,7 @@ def _rank(key: Any) -> Any:
     return (1 if isinstance(key, (int, float)) else 2 if isinstance(key, str) else 3), key
 
 
-def _index(records: list[Any], columns: Sequence[Column]) -> dict[Any, Any]:
+def _index(records: Records, columns: Sequence[Column]) -> dict[Any, Any]:
     """``{key: records}``, without the keys that hold a NULL: they equal nothing."""
     keys = keys_of(records, columns)
     index: dict[Any, Any] = dict(zip(keys, zip(records)))

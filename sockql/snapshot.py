@@ -1,27 +1,155 @@
-"""The instant that one statement sees."""
+"""The instant that one statement sees, or several that share it."""
 
 from __future__ import annotations
 
+from time import perf_counter
+
+from sockql.errors import DataError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
     from typing import Any
 
-    from sockql.request import Constraint
+    from sockql.host import Host
+    from sockql.proc.procfs import Refusals
+    from sockql.request import Constraint, Request
+    from sockql.schema import Column, Table
+    from sockql.sharing import Sharing
+
+
+class Records(list["Any"]):
+    """Collected records and, by what is looked up in them, the indexes that were built."""
+
+    __slots__ = ("indexes",)
+
+    def __init__(self, records: Iterable[Any]) -> None:
+        super().__init__(records)
+        self.indexes: dict[tuple[Column, ...], Mapping[Any, Sequence[Any]]] = {}
+
+
+class Collection:
+    """What one request brought: the records, or the error; and what they lack.
+
+    ``notices`` and ``refusals`` are kept where statements share a snapshot, so that each of them
+    can say what its answer lacks.  ``lists`` has the records that meet the terms of a scan.
+    """
+
+    __slots__ = ("columns", "constraints", "error", "lists", "notices", "records", "refusals")
+
+    def __init__(self, request: Request) -> None:
+        self.columns = request.columns
+        self.constraints = request.constraints
+        self.records = Records(())
+        self.error: DataError | None = None
+        self.lists: dict[Hashable, Records] = {}
+        self.notices: list[str] = []
+        self.refusals: list[Refusals] = []
 
 
 class Snapshot:
     """What was collected for one statement, reused by every cursor of it.
 
-    ``lists`` holds collected records by (table, set of conditions).  ``memo`` is the tables' own: facts that are resolved once in
-    a statement (names of interfaces, start times of processes), under a key of the table's
-    choice.  ``shared`` says that several tables of the statement look at processes, so that one
-    must make sure to see the process that the other saw.
+    ``memo`` is the tables' own: facts that are resolved once in a statement (names of interfaces,
+    start times of processes), under a key of the table's choice; ``refusals`` are those of each
+    table.  ``shared`` says that several tables of the statement look at processes, so that one
+    must make sure to see the process that the other saw.  ``sharing`` is what several statements
+    want together; None for a snapshot that ends with its statement.
     """
 
-    __slots__ = ("lists", "memo", "shared")
+    __slots__ = (
+        "_collections",
+        "_lookups",
+        "_since",
+        "_spent",
+        "memo",
+        "refusals",
+        "shared",
+        "sharing",
+    )
 
-    def __init__(self, *, shared: bool = False) -> None:
-        self.shared = shared
-        self.lists: dict[tuple[str, frozenset[Constraint]], list[Any]] = {}
+    def __init__(self, *, shared: bool = False, sharing: Sharing | None = None) -> None:
+        self.shared = shared or sharing is not None
+        self.sharing = sharing
         self.memo: dict[Hashable, Any] = {}
+        self.refusals: dict[str, Refusals] = {}
+        self._collections: dict[str, list[Collection]] = {}
+        self._lookups: dict[tuple[str, frozenset[Constraint]], Collection] = {}
+        self._spent = 0.0
+        self._since: float | None = None
+
+    def find(self, request: Request) -> Collection | None:
+        """What an earlier scan collected, if it has all that ``request`` asks for."""
+        for collection in self._collections.get(request.schema.name, ()):
+            if request.within(collection.columns, collection.constraints):
+                return collection
+        return None
+
+    def collect(
+        self, table: Table[Any], request: Request, host: Host, *, lookup: bool = False
+    ) -> tuple[Collection, bool]:
+        """What answers ``request``, and whether it was collected for this very request.
+
+        ``lookup`` says that it is one of many requests, each for another value.
+
+        :raises DataError: when the source cannot be read, for all who share it.
+        """
+        if self.sharing is not None:
+            collection = self._shared_collection(table, request, host)
+            if collection.error is not None:
+                raise collection.error
+            return collection, False
+        # The scan remembers by itself what it has looked up.
+        found = None if lookup else self.find(request)
+        if found is not None:
+            return found, False
+        collection = Collection(request)
+        collection.records = _read(table, request, host)
+        if not lookup:
+            self._collections.setdefault(request.schema.name, []).append(collection)
+        return collection, True
+
+    def _shared_collection(self, table: Table[Any], request: Request, host: Host) -> Collection:
+        assert self.sharing is not None
+        identity = request.schema.name, frozenset(request.constraints)
+        found = self._lookups.get(identity) or self.find(request)
+        if found is None or not request.columns <= found.columns:
+            wider = self.sharing.widened(table, request, host)
+            found = self._collect_for_all(table, wider, host)
+            if wider.looks_up:
+                self._lookups[identity] = found
+            else:
+                self._collections.setdefault(request.schema.name, []).append(found)
+        return found
+
+    def _collect_for_all(self, table: Table[Any], request: Request, host: Host) -> Collection:
+        """Collect what others will use as well, and keep what it lacks."""
+        collection = Collection(request)
+        said, host.notices = host.notices, []
+        refusals, self.refusals = self.refusals, {}
+        self._since = perf_counter()
+        try:
+            collection.records = _read(table, request, host)
+        except DataError as error:
+            collection.error = error
+        finally:
+            self._spent += perf_counter() - self._since
+            self._since = None
+            collection.refusals = list(self.refusals.values())
+            counted = {text for refused in collection.refusals for text in refused.said}
+            collection.notices = [text for text in host.notices if text not in counted]
+            host.notices, self.refusals = said, refusals
+        return collection
+
+    def seconds(self) -> float:
+        """How long it took to collect what is shared, the collection that runs now included."""
+        running = 0.0 if self._since is None else perf_counter() - self._since
+        return self._spent + running
+
+
+def _read(table: Table[Any], request: Request, host: Host) -> Records:
+    started = perf_counter()
+    records = Records(table.records(request, host))
+    request.trace.seconds += perf_counter() - started
+    request.trace.rows += len(records)
+    return records

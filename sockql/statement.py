@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
     from sockql.analysis import Analysis
     from sockql.host import Host
+    from sockql.proc.procfs import Refusals
+    from sockql.request import Request
     from sockql.scan import Scan
+    from sockql.schema import Table
+    from sockql.snapshot import Collection
 
 
 class Statement:
@@ -27,18 +31,19 @@ class Statement:
         analysis: Analysis,
         *,
         tracing: bool = False,
-        frozen: Snapshot | None = None,
+        snapshot: Snapshot | None = None,
     ) -> None:
         self.host = host
         self.analysis = analysis
         self.tracing = tracing
-        #: Whether the snapshot outlives the statement, so that others will want other columns.
-        self.frozen = frozen is not None
         self.traces: dict[int, Trace] = {}
         self._outermost: Iterator[Any] = iter(())
         self._runs: dict[int, Run] = {}
         readers = sum("pid" in scan.table.schema.by_name for scan in analysis.scans)
-        self.snapshot = frozen or Snapshot(shared=readers > 1)
+        #: Whether the snapshot ends with the statement, so that rows that pass need not be kept.
+        self.alone = snapshot is None
+        self.snapshot = snapshot or Snapshot(shared=readers > 1)
+        self._used: dict[Collection, Table[Any]] = {}
 
     def trace(self, scan: Scan) -> Trace:
         """The trace of ``scan``, made when it is first asked for."""
@@ -58,6 +63,39 @@ class Statement:
         if run is None:
             run = self._runs[scan.id] = Run(self, scan)
         return run
+
+    def collected(self, table: Table[Any], request: Request) -> bool:
+        """Whether the rows of ``request`` are there, or will be, without looking them up."""
+        snapshot = self.snapshot
+        if snapshot.find(request) is not None:
+            return True
+        sharing = snapshot.sharing
+        return sharing is not None and sharing.collects(table, request, self.host)
+
+    def collect(self, table: Table[Any], request: Request, lookup: bool) -> tuple[Collection, bool]:
+        """What answers ``request``; see :meth:`Snapshot.collect`."""
+        found = self.snapshot.collect(table, request, self.host, lookup=lookup)
+        if not self.alone:
+            self._used[found[0]] = table
+        return found
+
+    def notices(self) -> list[str]:
+        """What the answer lacks, as far as it comes from collections that statements share."""
+        found: dict[str, None] = {}
+        refusals: dict[tuple[str, int], list[Refusals]] = {}
+        for collection, table in self._used.items():
+            found.update(dict.fromkeys(collection.notices))
+            schema = table.schema
+            needs = 0
+            for name in self.analysis.columns[schema.name]:
+                needs |= schema.by_name[name].needs
+            for refused in collection.refusals:
+                # A table that reads another's files has columns of its own.
+                bits = needs if refused.table == schema.name else -1
+                refusals.setdefault((refused.table, bits), []).append(refused)
+        for (_, bits), several in refusals.items():
+            found.update(dict.fromkeys(several[0].merged(several).lines(bits)))
+        return list(found)
 
     def filter(self, scan: Scan) -> Callable[[tuple[Any, ...]], Iterator[Any]]:
         """What gives the records of ``scan`` for xFilter's values."""

@@ -285,6 +285,16 @@ def test_names_that_repeat_are_kept_distinct(engine: Engine) -> None:
     assert columns == [("a", "a:2", "a:1", "a:3")]
 
 
+def test_of_several_keys_one_that_only_sqlite_can_decide_leaves_the_others_to_us(
+    engine: Engine,
+) -> None:
+    rows = engine.query(
+        "select a.n, (select max(b.n) from things b where b.free = a.k and b.n = (select 1))"
+        " from things a where a.n < 2"
+    )
+    assert rows == [(0, None), (1, None), (-7, None)]
+
+
 def test_several_statements_run_in_turn(engine: Engine) -> None:
     script = "create temp table t(a); ; insert into t values(1), (2) -- ;\n; select * from t;"
     assert [list(result) for result in engine.execute(script)] == [[], [], [(1,), (2,)]]

@@ -88,6 +88,7 @@ class _Search:
         # A process is met more than once, and has to be the same one each time.
         snapshot = Snapshot(shared=True)
         snapshot.memo = request.snapshot.memo
+        snapshot.refusals = request.snapshot.refusals
         self.request = Request(
             request.schema,
             snapshot,

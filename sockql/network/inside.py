@@ -40,7 +40,6 @@ class Inside(Host):
     def __init__(self, outer: Host, namespace: Namespace) -> None:
         super().__init__(outer.proc_path, outer.check, scope=outer.scope)
         self.progress = outer.progress
-        self.notices = outer.notices
         self.netns = namespace.identity
         self._outer = outer
         self._namespace = namespace
@@ -51,6 +50,10 @@ class Inside(Host):
     def proc(self) -> int:
         """Directory descriptor of the procfs root, which is the outer host's."""
         return self._outer.proc
+
+    def notice(self, text: str) -> None:
+        """Say it where the outer host says what it has to say."""
+        self._outer.notice(text)
 
     def enter(self) -> bool:
         """Go in; False when the namespace has gone.

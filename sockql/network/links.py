@@ -69,15 +69,20 @@ class Links(dict[int, "str | None"]):
     (then with a notice).
     """
 
-    __slots__ = ("_host", "_read", "_request")
+    __slots__ = ("_failure", "_host", "_read", "_request")
 
     def __init__(self, request: Request, host: Host) -> None:
         self._request = request
         self._host = host
         self._read = False
+        self._failure = ""
 
     def __missing__(self, index: int) -> str | None:
         self.read()
+        if self._failure:
+            # Said again: it may be another statement that asks.
+            self._host.notice(self._failure)
+            return None
         return self.setdefault(index, None)
 
     def read(self) -> None:
@@ -93,7 +98,8 @@ class Links(dict[int, "str | None"]):
         except DataError as error:
             # A namespace that has gone meanwhile has no names, which is normal.
             if getattr(error, "errno", 0) != ESRCH:
-                self._host.notice(f"sockets: names of interfaces are missing: {error}")
+                self._failure = f"sockets: names of interfaces are missing: {error}"
+                self._host.notice(self._failure)
 
     def indexes(self, names: frozenset[str]) -> list[int] | None:
         """Indexes of the interfaces called ``names``; None when it is not known which there are."""

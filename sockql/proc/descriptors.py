@@ -135,6 +135,7 @@ class _Walk:
         if self.needs & NEED_FDINFO:
             procfs.note(request, host, names, given, "fdinfo")
         self.refusals = procfs.Refusals.of("fds", request, names)
+        self.refusals.needs = NEED_STAT | NEED_PATH_STAT | NEED_ANONYMOUS_STAT | NEED_DELETED
         verify = given or request.snapshot.shared
         for done, name in enumerate(names):
             host.check()
@@ -164,7 +165,8 @@ class _Walk:
     def _failed(self, error: OSError, name: str, file: str) -> None:
         """Nothing when the process has gone, a count when we are refused, else an error."""
         if error.errno in REFUSED:
-            self.refusals.add(name, error, self.host)
+            needs = NEED_FDINFO if file == "fdinfo" else 0
+            self.refusals.add(name, error, self.host, needs=needs)
         elif error.errno not in GONE:
             raise procfs.failed(error, self.host, f"{name}/{file}") from None
 

@@ -16,7 +16,7 @@ from sockql.request import MAXIMUM, MINIMUM
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from typing import Final
 
     from sockql.host import Host
@@ -180,12 +180,13 @@ def listing(request: Request, host: Host) -> list[str]:
         if not names:
             raise DataError(f"{host.proc_path}: no processes here; is it a procfs?")
         request.snapshot.memo["processes"] = names
-        # The first process of a pid namespace is always there, unless the mount option hides it.
-        if "1" not in names and is_procfs(host):
-            host.notice(
-                f"{host.proc_path} is mounted with hidepid: processes of other users are not "
-                "shown; run as root or with CAP_SYS_PTRACE"
-            )
+    # The first process of a pid namespace is always there, unless the mount option hides it.
+    # Said each time: it may be another statement that asks.
+    if "1" not in names and is_procfs(host):
+        host.notice(
+            f"{host.proc_path} is mounted with hidepid: processes of other users are not "
+            "shown; run as root or with CAP_SYS_PTRACE"
+        )
     return names
 
 
@@ -251,25 +252,43 @@ class Refusals:
     one notice.
     """
 
-    __slots__ = ("_counts", "errno", "files", "refused", "said", "seen", "table", "unexamined")
+    __slots__ = ("_counts", "errno", "needs", "refused", "said", "seen", "table", "unexamined")
 
     def __init__(self, table: str) -> None:
         self.table = table
         self.seen: set[str] = set()
-        self.refused: set[str] = set()
+        #: The processes by what was refused: the file, and the bits of the columns made of it.
+        self.refused: dict[tuple[str, int], set[str]] = {}
         self._counts: dict[str, bool] = {}
-        self.files: set[str] = set()
         self.errno = EACCES
         self.said: list[str] = []
         #: Descriptors whose file system does not answer, and why: (pid, fd) to the errno's name.
         self.unexamined: dict[tuple[int, str], str] = {}
+        #: The bits of the columns that come from examining a descriptor.
+        self.needs = 0
 
     @classmethod
     def of(cls, table: str, request: Request, names: Iterable[str]) -> Refusals:
         """Those of ``table`` in this statement; ``names`` are the processes it will visit."""
-        refusals: Refusals = request.snapshot.memo.setdefault(("refused", table), cls(table))
+        refusals: Refusals = request.snapshot.refusals.setdefault(table, cls(table))
         refusals.seen.update(names)
         return refusals
+
+    @classmethod
+    def merged(cls, several: Sequence[Refusals]) -> Refusals:
+        """Those of several scans of one table as one."""
+        if len(several) == 1:
+            return several[0]
+        found = cls(several[0].table)
+        for refusals in several:
+            found.seen |= refusals.seen
+            for what, pids in refusals.refused.items():
+                found.refused.setdefault(what, set()).update(pids)
+            if refusals.refused:
+                found.errno = refusals.errno
+            found.unexamined |= refusals.unexamined
+            found.needs |= refusals.needs
+        return found
 
     def add(
         self,
@@ -278,42 +297,50 @@ class Refusals:
         host: Host,
         file: str = "",
         fields: list[bytes] | None = None,
+        needs: int = 0,
     ) -> None:
         """Count ``pid``, whose ``file`` was refused with ``error``.
 
         Kernel threads and zombies have nothing that could be read and are not counted; ``fields``
-        are those of stat, if they are at hand.
+        are those of stat, if they are at hand.  ``needs`` has the bits of the columns that are
+        made of the file, 0 when no row is whole without it.
         """
         counts = self._counts.get(pid)
         if counts is None:
             counts = self._counts[pid] = _has_something(pid, host, fields)
         if not counts:
             return
-        self.refused.add(pid)
+        self.refused.setdefault((file, needs), set()).add(pid)
         self.errno = error.errno or EACCES
-        if file:
-            self.files.add(file)
+
+    def lines(self, needs: int = -1) -> list[str]:
+        """What to say to whom uses columns with these ``needs``; all columns unless given."""
+        found = []
+        refused = {
+            what: pids for what, pids in self.refused.items() if not what[1] or what[1] & needs
+        }
+        if refused:
+            files = ", ".join(sorted({file for file, _ in refused if file}))
+            found.append(
+                f"{self.table}: {files + ' of ' if files else ''}"
+                f"{len(set().union(*refused.values()))} of {len(self.seen)} processes not readable "
+                f"({errorcode[self.errno]}); run as root or with CAP_SYS_PTRACE"
+            )
+        if self.unexamined and self.needs & needs:
+            reasons = ", ".join(sorted(set(self.unexamined.values())))
+            files = "1 file" if len(self.unexamined) == 1 else f"{len(self.unexamined)} files"
+            found.append(
+                f"{self.table}: {files} could not be examined ({reasons}); "
+                "what stat(2) tells of them is NULL"
+            )
+        return found
 
     def report(self, host: Host) -> None:
         """Say it, in place of what was said earlier in the statement."""
         for text in self.said:
             if text in host.notices:
                 host.notices.remove(text)
-        self.said = []
-        if self.refused:
-            files = ", ".join(sorted(self.files))
-            self.said.append(
-                f"{self.table}: {files + ' of ' if files else ''}{len(self.refused)} of "
-                f"{len(self.seen)} processes not readable ({errorcode[self.errno]}); "
-                "run as root or with CAP_SYS_PTRACE"
-            )
-        if self.unexamined:
-            reasons = ", ".join(sorted(set(self.unexamined.values())))
-            files = "1 file" if len(self.unexamined) == 1 else f"{len(self.unexamined)} files"
-            self.said.append(
-                f"{self.table}: {files} could not be examined ({reasons}); "
-                "what stat(2) tells of them is NULL"
-            )
+        self.said = self.lines()
         for text in self.said:
             host.notice(text)
 

@@ -116,7 +116,7 @@ def _load(thread: Thread, process: int, files: list[str], host: Host, refusals: 
                     thread.files[file] = procfs.read(file, directory)
             except OSError as error:
                 if error.errno in REFUSED:
-                    refusals.add(str(thread.pid), error, host, file)
+                    refusals.add(str(thread.pid), error, host, file, needs=need(file))
                 elif error.errno not in GONE:
                     raise
                 else:

@@ -182,7 +182,7 @@ class _Walk:
                     missing = True
                 elif error.errno in REFUSED:
                     fields = process.stat[1] if process.stat is not None else None
-                    self.refusals.add(name, error, self.host, file, fields)
+                    self.refusals.add(name, error, self.host, file, fields, need(file))
                 elif error.errno not in _NOTHING:
                     raise procfs.failed(error, self.host, f"{name}/{file}") from None
         if missing:
