@@ -205,18 +205,29 @@ class Request:
 
     def within(self, columns: frozenset[str], constraints: Iterable[Constraint]) -> bool:
         """Whether its rows are among those of a request for ``columns`` and ``constraints``."""
-        return self.columns <= columns and all(
-            any(mine.implies(other) for mine in self.constraints) for other in constraints
-        )
+        if not self.columns <= columns:
+            return False
+        others = set(constraints)
+        # What a parameter says is to be read by both or by none.
+        if any(self._is_parameter(c) for c in others.symmetric_difference(self.constraints)):
+            return False
+        return all(any(mine.implies(other) for mine in self.constraints) for other in others)
 
     @property
     def looks_up(self) -> bool:
         """Whether the source finds its rows without reading the others."""
         return any(
-            self.schema.by_name[constraint.column].lookup
+            self._is_parameter(constraint)
+            or (
+                self.schema.by_name[constraint.column].lookup
+                and constraint.operator in ("=", "in")
+                and constraint.value is not UNKNOWN
+            )
             for constraint in self.constraints
-            if constraint.operator in ("=", "in") and constraint.value is not UNKNOWN
         )
+
+    def _is_parameter(self, constraint: Constraint) -> bool:
+        return self.schema.by_name[constraint.column].parameter
 
     @property
     def impossible(self) -> bool:

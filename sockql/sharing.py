@@ -23,10 +23,10 @@ class Use:
 
     ``conditions`` has, by column, the values that a row must have one of, None where they are not
     known before the statement runs.  ``lookup`` says that the source finds its rows without
-    reading the others.
+    reading the others, ``parameters`` that it reads them for this use alone.
     """
 
-    __slots__ = ("columns", "conditions", "lookup")
+    __slots__ = ("columns", "conditions", "lookup", "parameters")
 
     def __init__(self, scan: Scan, constants: Mapping[int, Any], analysis: Analysis) -> None:
         self.columns = frozenset(analysis.columns[scan.table.schema.name])
@@ -40,7 +40,8 @@ class Use:
                 values = bound.value if bound.operator == "in" else frozenset((bound.value,))
             if self.conditions.get(term.column.name) is None:
                 self.conditions[term.column.name] = values
-        self.lookup = any(
+        self.parameters = any(term.column.parameter for term in scan.terms)
+        self.lookup = self.parameters or any(
             term.column.lookup and term.operator in ("=", "in") for term in scan.terms
         )
 
@@ -123,7 +124,7 @@ class Sharing:
         return self._wanted[name]
 
     def _decide(self, table: Table[Any], request: Request, host: Host) -> Wanted | None:
-        uses = self._uses.get(table.schema.name, [])
+        uses = [use for use in self._uses.get(table.schema.name, []) if not use.parameters]
         passing = [use for use in uses if not use.lookup]
         if not passing:
             return None

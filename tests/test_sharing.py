@@ -13,6 +13,7 @@ from sockql.engine import Engine
 from sockql.errors import DataError, QueryError, TimeoutExpired
 from sockql.host import Host
 from sockql.request import MAXIMUM, Request
+from sockql.schema import EQUAL, text
 from tests.test_engine import ENDLESS, ROWS, Row, Things, asked, queries, with_twin
 
 
@@ -148,10 +149,10 @@ def test_each_statement_says_what_its_own_answer_lacks(engine: Engine) -> None:
         "select n from partial",
         "select n, (select count(*) from partial) from things where n = 1",
     ]
-    engine.share([(text, {}) for text in texts])
+    engine.share([(query, {}) for query in texts])
     lacking = []
-    for text in texts:
-        for result in engine.execute(text):
+    for query in texts:
+        for result in engine.execute(query):
             list(result)
             lacking.append(result.notices)
     said = ["partial: secrets are missing"]
@@ -211,3 +212,40 @@ def test_all_statements_together_have_to_end_in_time(engine: Engine) -> None:
         engine.query("select n from slow")
     engine.deadline = None
     assert engine.query("select n from slow where n = 2") == [(2,)]
+
+
+def test_what_a_parameter_says_is_read_for_it_alone(engine: Engine) -> None:
+    class Rooted(Things):
+        """Reads what root says."""
+
+        root = text(
+            "Root; NULL unless given.",
+            source="test",
+            get=lambda r: r[6] if len(r) > 6 else None,
+            push=EQUAL,
+            parameter=True,
+        )
+
+        def records(self, request: Request, host: Host) -> Iterator[Row]:
+            roots = request.values("root")
+            for row in super().records(request, host):
+                yield row if roots is None else (*row, *roots)
+
+    rooted = Rooted()
+    engine.add("rooted", lambda: rooted)
+    found = share(
+        engine,
+        "select n, root from rooted where n = 2",
+        "select n, root from rooted where root = 'a' and n = 3",
+        "select n, root from rooted where root = 'b' and n = 3",
+        "select free, root from rooted where n = 4",
+        "select n, root from rooted where root = 'a' and n = 3",
+    )
+    assert found == [
+        [(2, None)],
+        [(3, "a")],
+        [(3, "b")],
+        [("\x00\x1b", None)],
+        [(3, "a")],
+    ]
+    assert asked(rooted) == [("n in (2, 4)",), ("n = 3", "root = 'a'"), ("n = 3", "root = 'b'")]
