@@ -13,6 +13,8 @@ from pathlib import Path
 from sockql import tables
 from sockql.command import manpage
 from sockql.functions import FUNCTIONS
+from sockql.saved import page
+from sockql.saved.library import Library, shipped_directory
 from sockql.schema import CIDR, EQUAL, RANGE
 
 TYPE_CHECKING = False
@@ -72,6 +74,7 @@ def pages() -> dict[str, str]:
     return {
         "tables.md": tables_page(tables.load_all()),
         "functions.md": functions_page(by_name),
+        "queries.md": page.text(Library([shipped_directory()]).all()),
         "sockql.1": manpage.page(),
     }
 

@@ -22,7 +22,7 @@ from sockql.scan import Scans
 from sockql.schema import View
 from sockql.sharing import Everything, Sharing
 from sockql.snapshot import Snapshot
-from sockql.sqltext import character_offset, statements, tokens
+from sockql.sqltext import character_offset, parameters, statements, tokens
 from sockql.statement import Statement
 from sockql.vtab import Module
 
@@ -150,6 +150,32 @@ class Engine:
         for result in self.execute(sql, params):
             rows = list(result)
         return rows
+
+    def prepare(self, sql: str) -> tuple[str, ...]:
+        """The names of the columns that one statement would give; it does not run.
+
+        :raises QueryError: wrong SQL; parameters need no value.
+        """
+        if self._result is not None:
+            self._result.close()
+        columns: list[str] = []
+
+        def prepared(cursor: apsw.Cursor, _sql: str, _bindings: object) -> bool:
+            columns.extend(name for name, *_ in cursor.description)
+            return False
+
+        cursor = self.connection.cursor()
+        cursor.exec_trace = prepared
+        try:
+            self._make_views(sql)
+            cursor.execute(sql, dict.fromkeys(parameters(sql)), prepare_flags=0)
+        except apsw.ExecTraceAbort:
+            pass
+        except (apsw.Error, UnicodeError) as error:
+            raise self.explain_error(error, sql) from None
+        finally:
+            cursor.close(True)
+        return _distinct(columns)
 
     def plan(self, sql: str, params: Mapping[str, Value] | None = None) -> Plan:
         """Run one statement, throw its rows away, and say what each table was asked and gave.

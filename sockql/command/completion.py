@@ -14,11 +14,14 @@ from sockql.command.running import open_out
 from sockql.errors import UsageError
 
 if TYPE_CHECKING:
-    from sockql.command.declarations import Command
     from sockql.command.options import Options
 
 #: By the metavar of an option, what completes its value.
 _FILES: Final = {"FILE": "file", "DIR": "directory"}
+
+#: The names of saved queries, which change after the code has been made.  They have letters,
+#: digits, _, - and dots only, so that no shell takes one for something else.
+_QUERIES: Final = "sockql queries --tsv --no-header 2>/dev/null | cut -f1"
 
 
 def run(options: Options) -> int:
@@ -42,21 +45,25 @@ def script(shell: str) -> str:
         import shtab
     except ImportError:
         raise UsageError("completion needs the Python package shtab: pip install shtab") from None
-    text: str = shtab.complete(_parser(shtab.CHOICE_FUNCTIONS), shell)
+    text: str = shtab.complete(_parser(shtab), shell)
     return text if text.endswith("\n") else text + "\n"
 
 
-def _parser(functions: Any) -> Parser:
+def _parser(shtab: Any) -> Parser:
+    functions = shtab.CHOICE_FUNCTIONS
     parser = Parser(prog="sockql", description=DESCRIPTION, add_help=False)
     _give_options(parser, None, functions)
     commands = parser.add_subparsers(dest="command")
     for command in COMMANDS.values():
         one = commands.add_parser(command.name, help=command.help, add_help=False)
         _give_options(one, command.name, functions)
-        names = _choices(command)
-        if names:
-            several = "*" if command.most is None else None
-            one.add_argument("words", nargs=several, choices=names, metavar=command.metavar)
+        for position, names in enumerate(command.choices, 1):
+            several = "*" if command.most is None and position == len(command.choices) else None
+            word = one.add_argument(f"words{position}", nargs=several, metavar=command.metavar)
+            if names == "queries":
+                word.complete = shtab.cmd(_QUERIES)  # type: ignore[attr-defined]
+            else:
+                word.choices = _choices(names)
     return parser
 
 
@@ -69,12 +76,12 @@ def _give_options(parser: Parser, command: str | None, functions: Any) -> None:
             action.choices = _formats()
 
 
-def _choices(command: Command) -> tuple[str, ...]:
-    if command.choices == "tables":
+def _choices(names: str) -> tuple[str, ...]:
+    if names == "tables":
         from sockql import tables
 
         return tuple(tables.NAMES)
-    return SHELLS if command.choices == "shells" else ()
+    return SHELLS if names == "shells" else tuple(names.split("|"))
 
 
 def _formats() -> list[str]:

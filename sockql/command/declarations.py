@@ -84,7 +84,9 @@ class Command:
         self.module = module  # its function run(options) returns the exit status
         self.sql = sql  # the words are SQL, which may also come from a file
         self.most = most  # words it takes, None for any number
-        self.choices = choices  # what its words are names of, for completion: tables, shells
+        # What its words are, for completion: names of tables, shells, queries, or one of several
+        # words; for each word of its own, the last one for all that follow.
+        self.choices = choices.split()
 
 
 COMMANDS: Final = {
@@ -112,6 +114,22 @@ COMMANDS: Final = {
             "a statement again and again, and what changes",
             "sockql.command.watch",
             sql=True,
+        ),
+        Command(
+            "run",
+            "NAME",
+            "a saved query, or the one in a file that is named by its path",
+            "sockql.command.run",
+            most=1,
+            choices="queries",
+        ),
+        Command(
+            "queries",
+            "[show NAME ...|check [PATH ...]]",
+            "the saved queries; what they are for; what is wrong with them",
+            "sockql.command.queries",
+            most=None,
+            choices="show|check queries",
         ),
         Command(
             "completion",
@@ -199,6 +217,31 @@ OPTIONS: Final = (
         group="watching",
         commands=("watch",),
         help="end watch after so many rounds",
+    ),
+    Option(
+        "--tag",
+        attribute="tags",
+        kind=ADD,
+        metavar="TAG",
+        group="saved queries",
+        commands=("queries",),
+        help="only queries that have TAG; of several, one will do",
+    ),
+    Option(
+        "--severity",
+        kind=TAKE,
+        metavar="SEVERITY",
+        group="saved queries",
+        commands=("queries",),
+        help="only queries that are at least so severe: info, low, medium, high, critical",
+    ),
+    Option(
+        "--search",
+        kind=TAKE,
+        metavar="WORDS",
+        group="saved queries",
+        commands=("queries",),
+        help="only queries whose name, title, description or tags have all WORDS",
     ),
     Option(
         "--timeout",

@@ -28,6 +28,9 @@ class Options:
         self.timeout: str | None = None
         self.interval: str | None = None
         self.count: str | None = None
+        self.tags: list[str] = []
+        self.severity: str | None = None
+        self.search: str | None = None
         self.strict = False
         self.timing = False
         self.debug = False
@@ -120,12 +123,21 @@ class Options:
         """
         found: dict[str, Value] = {}
         for parameter in self.parameters:
-            name, equals, value = parameter.partition("=")
-            name, colon, type = name.lstrip(":@$").partition(":")
-            if not equals or not name or (colon and type != "text"):
-                raise UsageError(f"-p {parameter}: not NAME=VALUE or NAME:text=VALUE")
-            found[name] = text(value) if colon else typed(value)
+            name, as_text, value = named(parameter)
+            found[name] = text(value) if as_text else typed(value)
         return found
+
+
+def named(parameter: str) -> tuple[str, bool, str]:
+    """The name that ``-p`` gives a value, whether it is to be a text, and the value as it stands.
+
+    :raises UsageError: for one that is not NAME=VALUE or NAME:text=VALUE.
+    """
+    name, equals, value = parameter.partition("=")
+    name, colon, type = name.lstrip(":@$").partition(":")
+    if not equals or not name or (colon and type != "text"):
+        raise UsageError(f"-p {parameter}: not NAME=VALUE or NAME:text=VALUE")
+    return name, bool(colon), value
 
 
 def positive(flag: str, argument: str) -> float:

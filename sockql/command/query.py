@@ -6,29 +6,33 @@ from sockql.command.running import Alarm, answer, say, sql_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from sockql.command.options import Options
     from sockql.engine import Engine
     from sockql.render.output import Output
     from sockql.render.writers import Row
+    from sockql.schema import Value
 
 
 def run(options: Options) -> int:
     """Write the rows of each statement; the exit status."""
     sql = sql_of(options)
-    return answer(options, sql, lambda engine, out: results(options, engine, sql, out))
+    params = options.bindings
+    return answer(options, sql, lambda engine, out: results(options, engine, sql, out, params))
 
 
-def results(options: Options, engine: Engine, sql: str, out: Output) -> None:
-    """Write the rows of each statement."""
+def results(
+    options: Options, engine: Engine, sql: str, out: Output, params: Mapping[str, Value]
+) -> None:
+    """Write the rows of each statement, with ``:name`` bound from ``params``."""
     from time import perf_counter
 
     from sockql.command.progress import Progress
     from sockql.render.writers import render, writer_class
 
     format = writer_class(options.format or "table")
-    results = engine.execute(sql, options.bindings)
+    results = engine.execute(sql, params)
     between = ""
     while True:
         started = perf_counter()

@@ -39,7 +39,16 @@ def answer(options: Options, sql: str, write: Callable[[Engine, Output], None]) 
     bindings = options.bindings
     if bindings:
         check_bindings(bindings, sql)
-    seconds = options.seconds
+    return respond(options, options.seconds, write)
+
+
+def respond(
+    options: Options, seconds: float | None, write: Callable[[Engine, Output], None]
+) -> int:
+    """Let ``write`` put its answer out, then say what that lacks; the exit status.
+
+    Each statement may take so many ``seconds``, None for no limit.
+    """
     with open_out(options) as out, open_engine(options) as engine:
         engine.timeout = seconds
         try:

@@ -14,6 +14,7 @@ from math import isfinite
 
 import yaml
 
+from sockql import tables
 from sockql.saved.query import (
     AUDIT,
     EXPECTATIONS,
@@ -61,10 +62,10 @@ class _Reader:
         self._path = path
 
     def refuse(self, line: int, message: str) -> NoReturn:
-        raise HeaderError(f"{self._path}:{line}: {message}")
+        raise HeaderError(self._path, line, message)
 
     def fail(self, node: yaml.Node, message: str) -> NoReturn:
-        self.refuse(node.start_mark.line + 1, message)
+        self.refuse(_line(node), message)
 
     def mismatch(self, node: yaml.Node, key: str, wanted: str) -> NoReturn:
         kind = _kind(node)
@@ -209,10 +210,16 @@ class _Reader:
             self.fail(name_node, f"params: {name} has no type; there are {', '.join(TYPES)}")
         type = self.choice(found["type"], f"{name}: type", TYPES)
         columns: tuple[str, ...] = ()
-        if "columns" in found:
-            if type != TABLE:
-                self.fail(found["columns"], f"{name}: only a table has columns")
+        if type == TABLE:
+            if name in tables.NAMES:
+                self.fail(name_node, f"params: there is a table {name} already")
+            if "columns" not in found:
+                self.fail(name_node, f"params: the table {name} needs its columns")
             columns = self.words(found["columns"], f"{name}: columns")
+            if not columns:
+                self.fail(found["columns"], f"{name}: columns: the list is empty")
+        elif "columns" in found:
+            self.fail(found["columns"], f"{name}: only a table has columns")
         default: Any = None
         if "default" in found:
             default = self._default(found["default"], f"{name}: default", type, columns)
@@ -224,14 +231,13 @@ class _Reader:
             "" if description is None else self.text(description, f"{name}: description"),
             required="default" not in found,
             columns=columns,
+            line=_line(name_node),
         )
 
     def _default(
         self, node: yaml.Node, key: str, type: str, columns: Sequence[str]
     ) -> Value | tuple[tuple[Value, ...], ...]:
         if type == TABLE:
-            if not columns:
-                self.fail(node, f"{key}: a table with a default needs its columns")
             return tuple(self._row(each, key, len(columns)) for each in self.entries(node, key))
         if _kind(node) == "null":
             return None
@@ -248,6 +254,11 @@ class _Reader:
         if len(cells) != width:
             self.fail(node, f"{key}: a row of {len(cells)} cells for {width} columns")
         return tuple(self.cell(each, key) for each in cells)
+
+
+def _line(node: yaml.Node) -> int:
+    number: int = node.start_mark.line + 1
+    return number
 
 
 def _kind(node: yaml.Node) -> str:
@@ -282,8 +293,9 @@ def fill(query: Query, lines: Sequence[str], first: int) -> None:
     reader = _Reader(query.path)
     root = _compose(reader, lines, first)
     given: dict[str, yaml.Node] = {}
-    for key, _, node in reader.items(root, "the header", KEYS):
+    for key, key_node, node in reader.items(root, "the header", tuple(KEYS)):
         given[key] = node
+        query.lines[key] = _line(key_node)
         setattr(query, key.replace(" ", "_"), READERS[key](reader, node, key))
     if "title" not in given:
         reader.refuse(first, "the header has no title")

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 
 from sockql.errors import UsageError
-from sockql.saved.query import name_of, read
+from sockql.saved.query import name_of, parse, read
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Final
 
     from sockql.saved.query import Query
 
 #: Names directories of saved queries, separated by colons.
 VARIABLE: Final = "SOCKQL_QUERIES"
+
+_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
 def user_directory(environment: Mapping[str, str] = os.environ) -> str:
@@ -42,6 +45,11 @@ def search_path(environment: Mapping[str, str] = os.environ) -> list[str]:
     return [*named, user_directory(environment), shipped_directory()]
 
 
+def is_name(name: str) -> bool:
+    """Whether a query can be called so: people type it, shells complete it, it is a file's name."""
+    return _NAME.fullmatch(name) is not None and not name.endswith(".sql")
+
+
 class Library:
     """The saved queries in some directories; of two with one name the first one counts.
 
@@ -52,17 +60,15 @@ class Library:
     def __init__(self, paths: Iterable[str] | None = None) -> None:
         self.paths = search_path() if paths is None else list(paths)
         self.notices: list[str] = []
-        self._files: dict[str, str] | None = None
+        self._files: dict[str, list[str]] | None = None
 
     @property
-    def files(self) -> dict[str, str]:
-        """The path of each query by its name, sorted; hidden ones are left out, and noticed."""
+    def files(self) -> Mapping[str, Sequence[str]]:
+        """The paths of each query by its name, sorted; the first one counts."""
         if self._files is None:
-            found: dict[str, str] = {}
+            found: dict[str, list[str]] = {}
             for path in self._listed():
-                first = found.setdefault(name_of(path), path)
-                if first != path:
-                    self._notice(f"{first} hides {path}")
+                found.setdefault(name_of(path), []).append(path)
             self._files = dict(sorted(found.items()))
         return self._files
 
@@ -73,16 +79,15 @@ class Library:
         """
         if "/" in name:
             return read(os.path.expanduser(name))
-        files = self.files
-        if name in files:
-            return read(files[name])
+        if name in self.files:
+            return self._first(self.files[name])
         from difflib import get_close_matches
 
-        close = get_close_matches(name, files, 1)
+        close = get_close_matches(name, self.files, 1)
         if close:
             meant = f"did you mean {close[0]}?"
         elif os.path.exists(name):
-            meant = f"the file is ./{name}"
+            meant = f"a file is named by a path: ./{name}"
         else:
             meant = "sockql queries lists them"
         raise UsageError(f"no saved query {name}; {meant}")
@@ -90,26 +95,120 @@ class Library:
     def all(self) -> list[Query]:
         """Every query that can be used, sorted by name; the others are noticed."""
         found = []
-        for path in self.files.values():
+        for paths in self.files.values():
             try:
-                found.append(read(path))
+                found.append(self._first(paths))
             except UsageError as error:
                 self._notice(str(error))
         return found
 
+    def _first(self, paths: Sequence[str]) -> Query:
+        for hidden in paths[1:]:
+            self._notice(f"{paths[0]} is used, not {hidden}")
+        return read(paths[0])
+
     def _listed(self) -> Iterator[str]:
         for directory in dict.fromkeys(self.paths):
             try:
-                names = os.listdir(directory)
+                files = os.listdir(directory)
             except FileNotFoundError:
                 continue  # the user's directory is there once something is saved
             except OSError as error:
                 self._notice(f"{directory}: {error.strerror}")
                 continue
-            for name in sorted(names):
-                if name.endswith(".sql") and name[0] != ".":
-                    yield os.path.join(directory, name)
+            for file in sorted(files):
+                path = os.path.join(directory, file)
+                if not _is_query(file):
+                    continue
+                if is_name(name_of(path)):
+                    yield path
+                else:
+                    self._notice(
+                        f"{path}: not the name of a query, which has letters, digits, _, - and dots"
+                    )
 
     def _notice(self, text: str) -> None:
         if text not in self.notices:
             self.notices.append(text)
+
+
+def files_in(paths: Iterable[str]) -> list[str]:
+    """Files as they are, and the query files in directories, sorted.
+
+    :raises UsageError: for a directory that cannot be read, or has none.
+    """
+    found = []
+    for path in paths:
+        if not os.path.isdir(path):
+            found.append(path)
+            continue
+        try:
+            names = sorted(name for name in os.listdir(path) if _is_query(name))
+        except OSError as error:
+            raise UsageError(f"{path}: {error.strerror}") from None
+        if not names:
+            raise UsageError(f"{path}: there are no .sql files in this directory")
+        found += [os.path.join(path, name) for name in names]
+    return found
+
+
+def _is_query(file: str) -> bool:
+    return file.endswith(".sql") and file[0] != "."
+
+
+def selected(
+    queries: Iterable[Query],
+    *,
+    tags: Sequence[str] = (),
+    severity: str | None = None,
+    words: str = "",
+) -> list[Query]:
+    """Those that have one of ``tags``, are at least so severe, and speak of all of ``words``.
+
+    :raises UsageError: for a severity that does not exist.
+    """
+    from sockql.saved.query import SEVERITIES
+
+    least = 0
+    if severity is not None:
+        if severity not in SEVERITIES:
+            raise UsageError(f"--severity {severity}: not one of {', '.join(SEVERITIES)}")
+        least = SEVERITIES.index(severity)
+    found = []
+    for query in queries:
+        if tags and not set(tags) & set(query.tags):
+            continue
+        if severity is not None and (
+            query.severity is None or SEVERITIES.index(query.severity) < least
+        ):
+            continue
+        said = " ".join([query.name, query.title, query.description, *query.tags]).lower()
+        if all(word in said for word in words.lower().split()):
+            found.append(query)
+    return found
+
+
+def save(name: str, sql: str, *, replace: bool = False) -> str:
+    """Keep ``sql`` as the user's query ``name``; the path of its file.
+
+    :raises UsageError: when the name is none, or taken, the SQL is no query, or the file cannot
+        be written.
+    """
+    if not is_name(name):
+        raise UsageError(
+            f"{name}: a name has letters, digits, _, - and dots, and no .sql at its end"
+        )
+    parse(sql, f"{name}.sql")
+    from sockql.render.output import open_output
+
+    directory = user_directory()
+    path = os.path.join(directory, f"{name}.sql")
+    if os.path.lexists(path) and not replace:
+        raise UsageError(f"{path} is there already; .save -f {name} replaces it")
+    try:
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{error.filename}: {error.strerror}") from None
+    with open_output(path) as out:
+        out.write(sql.strip() + ("\n" if sql.rstrip().endswith(";") else ";\n"))
+    return path

@@ -47,11 +47,21 @@ TYPES: Final = (INTEGER, REAL, TEXT, TABLE)
 #: The type of a parameter that only the SQL names: a value as ``-p`` understands it.
 ANY: Final = "any"
 
-#: The keys of a header; each is an attribute of :class:`Query`, with ``_`` for the blank.
-KEYS: Final = (
-    *("title", "description", "tags", "severity", "kind", "params", "expect", "references"),
-    *("false positives", "keys", "timeout"),
-)
+#: The keys of a header, each an attribute of :class:`Query` (with ``_`` for the blank), and what
+#: they say; docs/queries.md is made from this.
+KEYS: Final = {
+    "title": "What the query finds, in one line. The only key that a header must have.",
+    "description": "Why one asks, and what to make of the answer.",
+    "tags": "A list of words to select queries by: small letters, digits, `.`, `_`, `-`.",
+    "severity": "`info`, `low`, `medium`, `high` or `critical`. An audit must have one.",
+    "kind": "`report`, which tells something, or `audit`, which finds fault; a report unless said.",
+    "params": "The parameters by name; see below.",
+    "expect": "What an audit expects when all is well: `no rows`, unless it says `rows`.",
+    "references": "A list of texts, such as addresses of pages, or one text.",
+    "false positives": "A list of texts, or one text: what is found although it is all right.",
+    "keys": "A list of the columns that identify a row, to know a finding again.",
+    "timeout": "Seconds after which the query is given up, unless `--timeout` says otherwise.",
+}
 
 #: Files that are longer are no queries.
 _MOST: Final = 1 << 20
@@ -62,17 +72,24 @@ _WRITES: Final = ("delete", "insert", "replace", "update")
 
 
 class HeaderError(UsageError):
-    """A query file that cannot be used; one line, beginning with ``file:line:``."""
+    """A query file that cannot be used: ``path:line: message``."""
+
+    def __init__(self, path: str, line: int, message: str) -> None:
+        super().__init__(f"{path}:{line}: {message}")
+        self.path = path
+        self.line = line
+        self.message = message
 
 
 class Param:
     """A parameter: ``:name`` in the SQL, or a table called ``name`` when ``type`` is ``table``.
 
     ``default`` is the value where none is given, for a table a tuple of rows; it counts unless
-    ``required`` is set.  ``columns`` are the columns of a table, empty where the file says them.
+    ``required`` is set.  ``columns`` are those that a table has to have.  ``line`` is where it is
+    declared, 0 for a parameter that only the SQL names.
     """
 
-    __slots__ = ("columns", "default", "description", "name", "required", "type")
+    __slots__ = ("columns", "default", "description", "line", "name", "required", "type")
 
     def __init__(
         self,
@@ -83,6 +100,7 @@ class Param:
         *,
         required: bool = True,
         columns: Sequence[str] = (),
+        line: int = 0,
     ) -> None:
         self.name = name
         self.type = type
@@ -90,6 +108,7 @@ class Param:
         self.description = description
         self.required = required
         self.columns = tuple(columns)
+        self.line = line
 
     def __repr__(self) -> str:
         return f"Param({self.name}: {self.type})"
@@ -102,7 +121,7 @@ class Query:
     file.  ``params`` has the declared parameters and then those that only the SQL names, which
     are of the type ``any``.  ``severity`` is None for a report that has none.  ``keys`` are the
     columns of the result that identify a row, ``timeout`` the seconds it may take, None for no
-    limit of its own.  ``headed`` tells whether the file has a header.
+    limit of its own.  ``lines`` has the lines of the header's keys; without a header it is empty.
     """
 
     def __init__(
@@ -122,7 +141,7 @@ class Query:
         false_positives: Sequence[str] = (),
         keys: Sequence[str] = (),
         timeout: float | None = None,
-        headed: bool = False,
+        lines: Mapping[str, int] | None = None,
     ) -> None:
         self.name = name
         self.path = path
@@ -138,7 +157,7 @@ class Query:
         self.false_positives = tuple(false_positives)
         self.keys = tuple(keys)
         self.timeout = timeout
-        self.headed = headed
+        self.lines = dict(lines or {})
 
     def __repr__(self) -> str:
         return f"Query({self.name}, {self.path})"
@@ -160,12 +179,12 @@ def read(path: str) -> Query:
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from None
     if len(data) > _MOST:
-        raise HeaderError(f"{path}:1: more than {_MOST:,} bytes are no saved query")
+        raise HeaderError(path, 1, f"more than {_MOST:,} bytes are no saved query")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise HeaderError(f"{path}:{line}: not UTF-8 text") from None
+        raise HeaderError(path, line, "not UTF-8 text") from None
     return parse(text, path)
 
 
@@ -176,7 +195,7 @@ def parse(text: str, path: str) -> Query:
     """
     position = text.find("\0")
     if position >= 0:
-        raise HeaderError(f"{path}:{_line(text, position)}: there is a NUL character")
+        raise HeaderError(path, line_at(text, position), "there is a NUL character")
     used = _parameters(text, path)
     comments = _comments(text)
     query = Query(name_of(path), path, text, title=_first(comments))
@@ -185,7 +204,6 @@ def parse(text: str, path: str) -> Query:
         if any(line.partition(":")[0].rstrip() in KEYS for line in lines if ":" in line):
             from sockql.saved.header import fill
 
-            query.headed = True
             fill(query, lines, first)
             break
     for name in used:
@@ -234,11 +252,11 @@ def _parameters(text: str, path: str) -> list[str]:
             ended = bool(outer)
             continue
         if ended:
-            line = _line(text, offset)
-            raise HeaderError(f"{path}:{line}: a second statement; a saved query is one")
+            message = "a second statement; a saved query is one"
+            raise HeaderError(path, line_at(text, offset), message)
         if token == "?" or (token[0] == "?" and token[1:].isdigit()):
-            line = _line(text, offset)
-            raise HeaderError(f"{path}:{line}: parameters need a name: write :name, not {token}")
+            message = f"parameters need a name: write :name, not {token}"
+            raise HeaderError(path, line_at(text, offset), message)
         if token[0] in ":@$" and len(token) > 1:
             found[token[1:]] = None
         depth -= token == ")"
@@ -246,13 +264,11 @@ def _parameters(text: str, path: str) -> list[str]:
             outer.append((offset, token))
         depth += token == "("
     if not outer:
-        raise HeaderError(f"{path}:1: there is no statement in it")
+        raise HeaderError(path, 1, "there is no statement in it")
     offset, verb = _verb(outer)
     if verb.lower() not in _READS:
-        raise HeaderError(
-            f"{path}:{_line(text, offset)}: {verb}: a saved query only reads: "
-            "it begins with SELECT, VALUES or WITH"
-        )
+        message = f"{verb}: a saved query only reads: it begins with SELECT, VALUES or WITH"
+        raise HeaderError(path, line_at(text, offset), message)
     return list(found)
 
 
@@ -269,5 +285,6 @@ def _verb(outer: list[tuple[int, str]]) -> tuple[int, str]:
     return outer[0][0], _READS[0]  # not finished, which SQLite will say better
 
 
-def _line(text: str, offset: int) -> int:
+def line_at(text: str, offset: int) -> int:
+    """The number of the line of ``text`` that the character at ``offset`` is in."""
     return text.count("\n", 0, offset) + 1

@@ -160,53 +160,48 @@ def edit(shell: Shell, _words: list[str]) -> None:
 # -- saved queries ------------------------------------------------------------------------------
 
 
-@command(".queries", "[PATTERN]")
+@command(".queries", "[TEXT]")
 def queries(shell: Shell, words: list[str]) -> None:
-    """List the saved queries, or those that begin with PATTERN."""
-    from sockql.shell.queries import saved
+    """List the saved queries, or those that speak of all words of TEXT."""
+    from sockql.saved.describe import COLUMNS, row
+    from sockql.saved.library import Library, selected
 
-    found = saved()
-    start = words[0].rstrip("*%") if words else ""
-    rows = [
-        (name, query.doc, ", ".join(query.parameters) or None, query.origin)
-        for name, query in found.items()
-        if name.startswith(start)
-    ]
-    shell.results.rows(("query", "description", "parameters", "from"), rows)
+    library = Library()
+    found = selected(library.all(), words=words[0] if words else "")
+    shell.results.rows(COLUMNS, map(row, found))
+    for notice in library.notices:
+        shell.say(escape(notice))
 
 
 @command(".run", "QUERY [NAME=VALUE ...]")
 def run(shell: Shell, words: list[str]) -> None:
-    """Run a saved query, or a file by its path, with values for its parameters.
+    """Run a saved query, or the one in a file that is named by its path.
 
-    Saved queries are the files NAME.sql in ~/.config/sockql/queries, and those that come with
-    sockql.  NAME:text=7 binds the text instead of the number.
+    Parameters without a value or a default have the values of .parameter.  `sockql queries show`
+    tells what a query is for, docs/queries.md where it is looked for.
     """
-    from sockql.command.options import Options
-    from sockql.shell.queries import find as find_query
+    from sockql.saved.binding import bind
+    from sockql.saved.library import Library
 
-    query = find_query(words[0])
-    options = Options()
-    options.parameters = words[1:]
+    library = Library()
+    query = library.find(words[0])
+    for notice in library.notices:
+        shell.say(escape(notice))
     try:
-        values = options.bindings
+        binding = bind(query, words[1:], shell.settings.parameters)
     except UsageError as error:
-        raise UsageError(str(error).removeprefix("-p ")) from None
-    for name in values:
-        if name not in query.parameters:
-            has = ", ".join([f":{each}" for each in query.parameters]) or "none"
-            raise UsageError(f"{query.name} has no parameter :{name}; its parameters: {has}")
-    shell.sql = query.sql.strip()
-    shell.run_sql(query.sql, values)
+        raise UsageError(str(error).replace("-p ", "")) from None
+    shell.run_query(query, binding)
 
 
 @command(".save", "NAME [SQL]", options={"-f": None})
 def save(shell: Shell, words: list[str]) -> None:
     """Save the last SQL, or this one, as NAME in ~/.config/sockql/queries.
 
-    A comment before the first statement is its description.  -f replaces a query of that name.
+    A comment before the statement is its title, or a whole header.  -f replaces a query of that
+    name.
     """
-    from sockql.shell.queries import save as save_query
+    from sockql.saved.library import save as save_query
 
     replace = "-f" in words[:1]
     name, *rest = words[1:] if replace else words

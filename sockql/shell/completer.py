@@ -40,6 +40,7 @@ class ShellCompleter(Completer):
         self._now: Catalogue | None = None
         self._own: dict[str, Schema] = {}
         self._loading: Thread | None = None
+        self._queries: tuple[SavedQuery, ...] | None = None
 
     def start(self) -> None:
         """Begin to :meth:`load` in a thread."""
@@ -55,6 +56,7 @@ class ShellCompleter(Completer):
         """Look at what statements and commands may have changed since the last prompt."""
         self._own = own_tables(self._shell.engine)
         self._now = None
+        self._queries = None
 
     def catalogue(self) -> Catalogue | None:
         """Everything that may be named; None until that is known."""
@@ -75,7 +77,9 @@ class ShellCompleter(Completer):
         if catalogue is None:
             return
         if is_command(document.text):
-            catalogue = replace(catalogue, queries=_queries())
+            if self._queries is None:
+                self._queries = _saved_queries()
+            catalogue = replace(catalogue, queries=self._queries)
         cursor = document.cursor_position
         for found in suggest(document.text, cursor, catalogue):
             yield Completion(
@@ -83,10 +87,10 @@ class ShellCompleter(Completer):
             )
 
 
-def _queries() -> tuple[SavedQuery, ...]:
-    from sockql.shell.queries import saved
+def _saved_queries() -> tuple[SavedQuery, ...]:
+    from sockql.saved.library import Library
 
-    return tuple(SavedQuery(each.name, each.doc, each.parameters) for each in saved().values())
+    return tuple(SavedQuery(each.name, each.title, tuple(each.params)) for each in Library().all())
 
 
 def own_tables(engine: Engine) -> dict[str, Schema]:

@@ -8,7 +8,7 @@ import sys
 from time import perf_counter
 
 from sockql.command.terminal import escape
-from sockql.errors import Interrupted, SockqlError, UsageError
+from sockql.errors import Interrupted, QueryError, SockqlError, UsageError
 from sockql.shell.commands import find, is_command
 from sockql.shell.output import Results
 from sockql.shell.settings import Settings
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from sockql.command.options import Options
     from sockql.engine import Engine, Result
     from sockql.render.writers import Row
+    from sockql.saved.binding import Binding
+    from sockql.saved.query import Query
     from sockql.schema import Value
     from sockql.shell.prompt import Prompt
 
@@ -225,6 +227,26 @@ class Shell:
             if not done and (self.settings.bail or self._stopped):
                 return False
         return True
+
+    def run_query(self, query: Query, binding: Binding) -> None:
+        """Run a saved query, with the tables that it takes and within its own limit of time.
+
+        :raises QueryError: with the place in the query's file.
+        """
+        from sockql.saved.check import problem
+        from sockql.saved.tables import Tables
+
+        self.sql = query.sql.strip()
+        before = self.engine.timeout
+        if before is None:
+            self.engine.timeout = query.timeout
+        try:
+            with Tables(self.engine, query, binding):
+                self._statement(query.sql, binding.values)
+        except QueryError as error:
+            raise problem(query, error).error() from None
+        finally:
+            self.engine.timeout = before
 
     def _guarded(self, action: Callable[[], None], where: str = "") -> bool:
         """Run ``action`` and say what went wrong; whether nothing did."""

@@ -52,7 +52,7 @@ def facts(query: Query) -> dict[str, object]:
 
 
 def param(name: str, type: str, **more: object) -> dict[str, object]:
-    base = {"default": None, "description": "", "required": True, "columns": ()}
+    base = {"default": None, "description": "", "required": True, "columns": (), "line": 0}
     return {"name": name, "type": type, **base, **more}
 
 
@@ -67,15 +67,23 @@ def test_a_header_says_everything_that_there_is_to_say() -> None:
         "severity": "high",
         "kind": "audit",
         "params": [
-            param("port", "integer", default=22, description="Port to look for", required=False),
-            param("share", "real", default=0.5, required=False),
-            param("name", "text"),
+            param(
+                "port",
+                "integer",
+                default=22,
+                description="Port to look for",
+                required=False,
+                line=12,
+            ),
+            param("share", "real", default=0.5, required=False, line=13),
+            param("name", "text", line=14),
             param(
                 "allowed",
                 "table",
                 default=((22, "tcp"), (0x35, None)),
                 required=False,
                 columns=("port", "protocol"),
+                line=15,
             ),
         ],
         "expect": "no rows",
@@ -83,7 +91,7 @@ def test_a_header_says_everything_that_there_is_to_say() -> None:
         "false_positives": ("Jump hosts.",),
         "keys": ("src", "sport"),
         "timeout": 2.5,
-        "headed": True,
+        "lines": dict(zip(KEYS, (3, 4, 8, 9, 10, 11, 19, 20, 23, 24, 25), strict=True)),
     }
 
 
@@ -100,13 +108,13 @@ def test_a_header_says_everything_that_there_is_to_say() -> None:
 def test_a_query_without_a_header_is_a_report(text: str, title: str) -> None:
     query = parse(text, "a.sql")
     assert facts(query) == facts(Query("a", "a.sql", text, title=title))
-    assert (query.kind, query.headed) == ("report", False)
+    assert (query.kind, query.lines) == ("report", {})
 
 
 def test_parameters_that_only_the_sql_names_are_of_any_type() -> None:
     text = "-- title: T\n-- params: {a: {type: text}}\nselect :b, @c, $a, ':d' -- :e"
     assert facts(parse(text, "q.sql"))["params"] == [
-        param("a", "text"),
+        param("a", "text", line=2),
         param("b", "any"),
         param("c", "any"),
     ]
@@ -166,7 +174,12 @@ def test_parameters_that_only_the_sql_names_are_of_any_type() -> None:
             "2: a: default: text is wanted, not an integer 1; put it in quotes",
         ),
         ("title: T\nparams: {a: {type: text, columns: [b]}}", "2: a: only a table has columns"),
-        ("title: T\nparams: {a: {type: table, default: []}}", "2: a: default: a table with a"),
+        ("title: T\nparams: {a: {type: table}}", "2: params: the table a needs its columns"),
+        ("title: T\nparams: {a: {type: table, columns: []}}", "2: a: columns: the list is empty"),
+        (
+            "title: T\nparams: {fds: {type: table, columns: [a]}}",
+            "2: params: there is a table fds already",
+        ),
         (
             "title: T\nparams:\n  a: {type: table, columns: [b],\n    default: [[1], [1, 2]]}",
             "4: a: default: a row of 2 cells for 1 columns",
@@ -254,7 +267,7 @@ def test_files_that_cannot_be_read_say_why(tmp_path: Path) -> None:
 
 
 def test_every_key_of_a_header_is_read_and_kept() -> None:
-    assert tuple(header.READERS) == KEYS
+    assert tuple(header.READERS) == tuple(KEYS)
     assert {key.replace(" ", "_") for key in KEYS} <= set(vars(Query("a", "a.sql", "select 1")))
 
 

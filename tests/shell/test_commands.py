@@ -483,13 +483,11 @@ def test_saved_queries_are_listed_run_and_replaced(enter: Enter, home: Path) -> 
     assert file.read_text() == "-- Adds one.\nselect :n + 1 as n, :text as text;\n"
     assert enter(".run plus_one n=41 text:text=7")[0] == "42,7\n"
     assert enter(".run plus_one n=41 'text=a b'")[0] == "42,a b\n"
-    assert "no value for the parameter" in enter(".run plus_one n=1")[1]
-    assert enter(".run plus_one m=1")[1] == (
-        "plus_one has no parameter :m; its parameters: :n, :text\n"
-    )
+    assert enter(".run plus_one n=1") == ("", "plus_one needs a value for text: text=VALUE\n")
+    assert enter(".run plus_one m=1")[1] == "plus_one has no parameter m; it has n, text\n"
     assert enter(".run plus_one n")[1].startswith("n: not NAME=VALUE")
     assert enter(".run plus_won")[1] == "no saved query plus_won; did you mean plus_one?\n"
-    assert f'plus_one,Adds one.,"n, text",{file}' in enter(".queries plus")[0]
+    assert enter(".queries ADDS plus") == (f'plus_one,report,,,"n, text",Adds one.,{file}\n', "")
     assert "is there already" in enter(".save plus_one select 2")[1]
     enter(".save -f plus_one select 2 as two")
     assert enter(".run plus_one")[0] == "2\n"
@@ -498,14 +496,62 @@ def test_saved_queries_are_listed_run_and_replaced(enter: Enter, home: Path) -> 
     assert enter(".run last")[0] == "5\n"
     for name in ("../up", ".hidden", "a.sql", "''"):
         assert enter(f".save {name} select 1")[1] != ""
+    for sql, said in (
+        ("-- nothing", "none.sql:1: there is no statement in it\n"),
+        ("select 1; select 2", "none.sql:1: a second statement; a saved query is one\n"),
+        ("-- titel: T\n-- tags: []\nselect 1", "none.sql:1: the header has no key 'titel'"),
+    ):
+        assert enter(f".save none {sql}")[1].startswith(said)
     assert sorted(os.listdir(file.parent)) == ["last.sql", "plus_one.sql"]
-    assert "no statement to save" in enter(".save none -- nothing")[1]
+
+
+def test_a_saved_query_takes_parameters_of_the_session_that_have_no_default(enter: Enter) -> None:
+    enter(".mode csv", ".headers off")
+    enter(
+        ".save typed -- title: T\n"
+        "-- params: {a: {type: integer}, b: {type: text, default: d}}\n"
+        "select :a, :b, :c"
+    )
+    enter(".parameter set a 7", ".parameter set b 8", ".parameter set c 9")
+    assert enter(".run typed") == ("7,d,9\n", "")
+    assert enter(".run typed a=1 c=2") == ("1,d,2\n", "")
+    enter(".parameter set a 'text'")
+    assert enter(".run typed") == ("", "typed needs a value for a: a=INTEGER\n")
+
+
+def test_a_mistake_in_a_saved_query_is_shown_in_its_file(enter: Enter, home: Path) -> None:
+    enter(".mode csv")
+    (home / "wrong.sql").write_text("-- A report.\n\nselect sprot\nfrom sockets;\n")
+    assert enter(".run ./wrong.sql") == (
+        "",
+        "./wrong.sql:3: no such column: sprot; did you mean `sport`?\n  select sprot\n         ^\n",
+    )
+    (home / "slow.sql").write_text(
+        "-- title: T\n-- timeout: 0.05\n"
+        "with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n"
+    )
+    assert enter(".run ./slow.sql")[1] == "the statement took longer than 0.05 seconds\n"
+    assert enter(".timeout 7", ".show")[0].count("timeout,7") == 1
 
 
 def test_a_file_is_run_by_its_path(enter: Enter, home: Path) -> None:
     (home / "by path.sql").write_text("select :x as x")
     assert enter(".mode csv", ".run './by path.sql' x=1")[0] == "x\n1\n"
     assert "No such file" in enter(".run ./none.sql")[1]
+
+
+def test_tables_that_a_query_takes_are_gone_after_it(enter: Enter, home: Path) -> None:
+    (home / "table.sql").write_text(
+        "-- title: T\n"
+        "-- params: {allowed: {type: table, columns: [port, why], default: [[22, ssh]]}}\n"
+        "select * from allowed"
+    )
+    enter(".mode csv")
+    assert enter(".run ./table.sql") == ("port,why\n22,ssh\n", "")
+    assert enter("select * from allowed;")[1].startswith("no such table: allowed")
+    enter("create temp table allowed(a);")
+    assert enter(".run ./table.sql")[1] == "there is a temporary table allowed already\n"
+    assert enter("select count(*) as n from allowed;")[0] == "n\n0\n"
 
 
 def test_queries_that_come_with_sockql_are_listed(enter: Enter) -> None:
@@ -519,6 +565,18 @@ def test_queries_that_come_with_sockql_are_listed(enter: Enter) -> None:
     out, err = enter(".mode json", ".queries")
     assert err == ""
     assert [row["query"] for row in json.loads(out)] == sorted(shipped)
+
+
+def test_a_query_that_hides_another_says_so(enter: Enter, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, err = enter(".save twice select 2")
+    path = err.removeprefix("saved as ").rstrip()
+    monkeypatch.setenv("SOCKQL_QUERIES", "first")
+    os.makedirs("first")
+    Path("first/twice.sql").write_text("select 1 as one")
+    notice = f"first/twice.sql is used, not {path}\n"
+    enter(".mode csv")
+    assert enter(".run twice") == ("one\n1\n", notice)
+    assert enter(".queries twice")[1] == notice
 
 
 def test_shell_runs_a_command_line(enter: Enter) -> None:

@@ -1,0 +1,109 @@
+"""What a saved query is for: as a row, as plain data for JSON, and as text for people."""
+
+from __future__ import annotations
+
+from sockql.saved.query import AUDIT, TABLE
+from sockql.sqltext import tokens
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any, Final
+
+    from sockql.saved.query import Param, Query
+
+#: The columns of the list; the last one is left out for people.
+COLUMNS: Final = ("query", "kind", "severity", "tags", "parameters", "title", "file")
+
+
+def row(query: Query) -> tuple[Any, ...]:
+    """The query as a row of the list; see :data:`COLUMNS`."""
+    return (
+        query.name,
+        query.kind,
+        query.severity,
+        ", ".join(query.tags) or None,
+        ", ".join(query.params) or None,
+        query.title or None,
+        query.path,
+    )
+
+
+def data(query: Query) -> dict[str, Any]:
+    """Everything that the header says, and what it means where it says nothing."""
+    return {
+        "query": query.name,
+        "file": query.path,
+        "title": query.title or None,
+        "description": query.description or None,
+        "tags": query.tags,
+        "severity": query.severity,
+        "kind": query.kind,
+        "expect": query.expect if query.kind == AUDIT else None,
+        "parameters": [_parameter(param) for param in query.params.values()],
+        "keys": query.keys,
+        "references": query.references,
+        "false positives": query.false_positives,
+        "timeout": query.timeout,
+    }
+
+
+def _parameter(param: Param) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "name": param.name,
+        "type": param.type,
+        "required": param.required,
+        "default": param.default,
+        "description": param.description or None,
+    }
+    if param.type == TABLE:
+        found["columns"] = param.columns
+    return found
+
+
+def text(query: Query) -> str:
+    """The same for people, and the statement; ends in a newline."""
+    lines = [f"{query.name}: {query.title}" if query.title else query.name]
+    facts = [fact for fact in _facts(query) if fact[1]]
+    width = max(len(label) for label, _ in facts)
+    for label, values in facts:
+        for i, value in enumerate(values):
+            lines.append(f"  {'' if i else label:<{width}}  {value}")
+    if query.description:
+        lines += ["", *[f"  {line}".rstrip() for line in query.description.split("\n")]]
+    return "\n".join([*lines, "", statement(query)]) + "\n"
+
+
+def _facts(query: Query) -> Iterator[tuple[str, list[str]]]:
+    kind = query.kind if query.severity is None else f"{query.kind}, {query.severity}"
+    yield "kind", [f"{kind}; expects {query.expect}" if query.kind == AUDIT else kind]
+    yield "tags", [", ".join(query.tags)] if query.tags else []
+    yield "parameters", [parameter(param) for param in query.params.values()]
+    yield "keys", [", ".join(query.keys)] if query.keys else []
+    yield "timeout", [] if query.timeout is None else [f"{query.timeout:g} seconds"]
+    yield "false positives", [" ".join(each.split()) for each in query.false_positives]
+    yield "references", list(query.references)
+    yield "file", [query.path]
+
+
+def parameter(param: Param) -> str:
+    """A parameter for people: `name (type, default): description`."""
+    said = f"{param.name} ({param.type}"
+    if param.type == TABLE:
+        said += f" of {', '.join(param.columns)}"
+    if not param.required:
+        said += f", {_default(param)}"
+    return f"{said}){f': {param.description}' if param.description else ''}"
+
+
+def _default(param: Param) -> str:
+    if isinstance(param.default, tuple):
+        return f"{len(param.default)} rows unless given"
+    value = "NULL" if param.default is None else repr(param.default)
+    return f"{value} unless given"
+
+
+def statement(query: Query) -> str:
+    """The SQL without the comments before it and the semicolon after it."""
+    first = next(offset for offset, token in tokens(query.sql) if token != ";")
+    return query.sql[first:].strip().rstrip(";").rstrip()
