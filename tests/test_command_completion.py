@@ -4,6 +4,7 @@ import builtins
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from sockql import cli, tables
 from sockql.command.completion import script
 from sockql.command.declarations import COMMANDS, OPTIONS, SHELLS
 from sockql.errors import UsageError
+from tests.conftest import ROOT
 
 #: Completes the words after the first two, the cursor at the end of the last one.
 BASH = """
@@ -73,6 +75,25 @@ def test_arguments_of_commands_are_completed(bash_script: Path) -> None:
         name for name in sorted(tables.NAMES) if name.startswith("proce")
     ]
     assert complete(bash_script, "completion", "") == sorted(SHELLS)
+
+
+def test_saved_queries_are_completed_as_they_are_now(
+    bash_script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = tmp_path / "bin" / "sockql"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m sockql "$@"\n')
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{command.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("SOCKQL_QUERIES", str(tmp_path))
+    for name in ("zz-one", "zz-two", "zz $(touch made)", "zz'`touch made`"):
+        (tmp_path / f"{name}.sql").write_text("select 1")
+    assert complete(bash_script, "run", "zz-", folder=tmp_path) == ["zz-one", "zz-two"]
+    assert complete(bash_script, "queries", "") == ["check", "show"]
+    assert complete(bash_script, "queries", "show", "zz") == ["zz-one", "zz-two"]
+    assert complete(bash_script, "queries", "show", "zz-one", "zz-t") == ["zz-two"]
+    assert complete(bash_script, "queries", "--se") == ["--search", "--severity"]
+    assert not (tmp_path / "made").exists()
 
 
 def test_values_of_options_are_completed(bash_script: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What every table, column and function promises by being declared."""
+"""What every table, column, function and saved query promises by being declared."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ import pytest
 from sockql import connect, tables
 from sockql.engine import Engine
 from sockql.functions import FUNCTIONS, Function
+from sockql.saved.check import check_files
+from sockql.saved.library import files_in, is_name
+from sockql.saved.query import read
 from sockql.schema import BLOB, INTEGER, REAL, TEXT, UNITS, Column, Table
 from tests.conftest import ROOT
 
@@ -286,3 +289,12 @@ def test_a_function_of_null_is_null(engine: Engine, function: Function) -> None:
         arguments = ["'1'"] * len(function.arguments)
         arguments[place] = "NULL"
         assert engine.query(f"select {function.name}({', '.join(arguments)})") == [(None,)]
+
+
+@pytest.mark.parametrize("path", files_in([str(ROOT / "queries")]), ids=os.path.basename)
+def test_a_saved_query_has_a_header_and_passes_its_check(engine: Engine, path: str) -> None:
+    """Its parameters are used, it prepares, and its keys are columns of the result."""
+    assert [str(problem) for problem in check_files(engine, [path])] == []
+    query = read(path)
+    assert query.lines
+    assert is_name(query.name)

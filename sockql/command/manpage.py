@@ -64,8 +64,13 @@ _STREAM: Final = (
 _ENVIRONMENT: Final = (
     ("NO_COLOR", "When set and not empty, no colours are used."),
     ("PAGER", "The program that shows long results of the interactive shell."),
+    ("SOCKQL_QUERIES", "Directories of saved queries, separated by colons."),
     ("TERM", "When dumb, nothing but text is sent to the terminal."),
     ("VISUAL, EDITOR", "The program for the shell's .edit."),
+    (
+        "XDG_CONFIG_HOME",
+        "The user's saved queries are in sockql/queries below it; ~/.config when it is not set.",
+    ),
 )
 
 _EXAMPLES: Final = (
@@ -163,9 +168,15 @@ def _bold(text: str) -> str:
 
 
 def _words(metavar: str) -> str:
-    """A metavar, its names in italics and its brackets not."""
+    """A metavar: names, which are in capitals, in italics, words that are typed in bold."""
+    fonts = {True: "I", False: "B"}
     pieces = re.split(r"(\w+)", metavar)
-    return "".join([rf"\fI{piece}\fP" if piece.isalnum() else _text(piece) for piece in pieces])
+    return "".join(
+        [
+            rf"\f{fonts[piece.isupper()]}{piece}\fP" if piece.isalnum() else _text(piece)
+            for piece in pieces
+        ]
+    )
 
 
 def _paragraphs(texts: Iterable[str]) -> list[str]:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from sockql.command.running import open_engine, open_out, say, write_json, write_rows
-from sockql.command.terminal import escape
+from sockql.command.terminal import columns, escape
 from sockql.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Final
 
     from sockql.command.options import Options
+
+
+#: Columns of a text that is read with ease.
+_WIDEST: Final = 100
 
 
 def run(options: Options) -> int:
@@ -47,8 +52,10 @@ def _list(options: Options) -> int:
         if options.format == "json":
             write_json(list(map(describe.data, queries)), out)
         elif options.format is None:
-            columns = describe.COLUMNS[:-1]  # paths are long, and `show` has them
-            write_rows(options, columns, [describe.row(query)[:-1] for query in queries], out)
+            # Paths are long, and `show` has them.
+            write_rows(
+                options, describe.COLUMNS[:-1], [describe.row(query)[:-1] for query in queries], out
+            )
         else:
             write_rows(options, describe.COLUMNS, map(describe.row, queries), out)
     _say_notices(library.notices)
@@ -65,7 +72,8 @@ def _show(options: Options, names: Sequence[str]) -> int:
     queries = [library.find(name) for name in names]
     with open_out(options) as out:
         if options.format is None:
-            text = "\n".join(map(describe.text, queries))
+            width = min(columns(1), _WIDEST)
+            text = "\n".join(describe.text(query, width) for query in queries)
             out.write("".join(f"{escape(line)}\n" for line in text.split("\n")[:-1]))
         elif options.format == "json":
             write_json([{**describe.data(query), "sql": query.sql} for query in queries], out)
@@ -79,7 +87,6 @@ def _show(options: Options, names: Sequence[str]) -> int:
 def _check(options: Options, paths: Sequence[str]) -> int:
     """Check the queries in files and directories, or all that have a name; 2 if one is wrong."""
     from sockql.command.diagnose import pointer
-    from sockql.command.terminal import columns
     from sockql.saved.check import check_files
     from sockql.saved.library import Library, files_in
 

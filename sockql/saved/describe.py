@@ -61,17 +61,33 @@ def _parameter(param: Param) -> dict[str, Any]:
     return found
 
 
-def text(query: Query) -> str:
-    """The same for people, and the statement; ends in a newline."""
+def text(query: Query, width: int) -> str:
+    """The same for people, in lines of ``width`` columns, and the statement; ends in a newline."""
     lines = [f"{query.name}: {query.title}" if query.title else query.name]
     facts = [fact for fact in _facts(query) if fact[1]]
-    width = max(len(label) for label, _ in facts)
+    widest = max(len(label) for label, _ in facts)
     for label, values in facts:
-        for i, value in enumerate(values):
-            lines.append(f"  {'' if i else label:<{width}}  {value}")
-    if query.description:
-        lines += ["", *[f"  {line}".rstrip() for line in query.description.split("\n")]]
+        start = f"  {label:<{widest}}  "
+        for value in values:
+            lines += _filled(value, width, start, " " * len(start))
+            start = " " * len(start)
+    for paragraph in query.description.split("\n\n") if query.description else ():
+        lines += ["", *_filled(paragraph, width, "  ", "  ")]
     return "\n".join([*lines, "", statement(query)]) + "\n"
+
+
+def _filled(value: str, width: int, first: str, other: str) -> list[str]:
+    from textwrap import wrap
+
+    words = " ".join(value.split())
+    return wrap(
+        words,
+        max(width, len(first) + 20),
+        initial_indent=first,
+        subsequent_indent=other,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _facts(query: Query) -> Iterator[tuple[str, list[str]]]:
@@ -81,7 +97,7 @@ def _facts(query: Query) -> Iterator[tuple[str, list[str]]]:
     yield "parameters", [parameter(param) for param in query.params.values()]
     yield "keys", [", ".join(query.keys)] if query.keys else []
     yield "timeout", [] if query.timeout is None else [f"{query.timeout:g} seconds"]
-    yield "false positives", [" ".join(each.split()) for each in query.false_positives]
+    yield "false positives", list(query.false_positives)
     yield "references", list(query.references)
     yield "file", [query.path]
 
@@ -98,7 +114,8 @@ def parameter(param: Param) -> str:
 
 def _default(param: Param) -> str:
     if isinstance(param.default, tuple):
-        return f"{len(param.default)} rows unless given"
+        count = len(param.default)
+        return f"{count} {'row' if count == 1 else 'rows'} unless given"
     value = "NULL" if param.default is None else repr(param.default)
     return f"{value} unless given"
 

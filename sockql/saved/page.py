@@ -114,7 +114,8 @@ def _section(query: Query) -> str:
     facts += [f"`{tag}`" for tag in query.tags]
     parts = [f"### {query.name}", f"{query.title}. ({', '.join(facts)})" if facts else query.title]
     parts += [" ".join(part.split()) for part in query.description.split("\n\n")]
-    parts += [f"False positives: {' '.join(each.split())}" for each in query.false_positives]
+    if query.false_positives:
+        parts.append(f"False positives: {' '.join(' '.join(query.false_positives).split())}")
     if query.params:
         parts.append("\n".join(f"- {_parameter(param)}" for param in query.params.values()))
     parts += [f"See {each}" for each in query.references]
