@@ -61,6 +61,29 @@ def groups(request: Request, host: Host) -> Iterator[Group]:
                 yield gid, words, pid
 
 
+def memberships(request: Request, host: Host) -> Iterator[tuple[int, int]]:
+    """``(uid, gid)`` for each group of each user, the first group of a user first.
+
+    Several names of one uid have their groups together.
+
+    :raises DataError: when /etc/passwd or /etc/group of the host cannot be read.
+    """
+    wanted = request.values("uid")
+    of_name: dict[bytes, list[int]] = {}
+    for words in accounts.lines("group", 4, request, host):
+        gid = accounts.id_of(words[2])
+        for name in words[3].split(b",") if gid is not None else ():
+            of_name.setdefault(name, []).append(gid or 0)
+    found: dict[tuple[int, int], None] = {}
+    for words in accounts.lines("passwd", 7, request, host):
+        uid, first = accounts.id_of(words[2]), accounts.id_of(words[3])
+        if uid is None or first is None or (wanted is not None and uid not in wanted):
+            continue
+        for gid in (first, *of_name.get(words[0], ())):
+            found[uid, gid] = None
+    return iter(found)
+
+
 def _processes(request: Request) -> list[int]:
     """The processes below whose root directories to look; 0 is the host."""
     wanted = request.values("pid_with_namespace")

@@ -13,6 +13,22 @@ if TYPE_CHECKING:
     from sockql.schema import Table
 
 
+def inner(
+    table: Table[Any],
+    request: Request,
+    columns: Iterable[str],
+    constraints: Sequence[Constraint] = (),
+) -> Request:
+    """A request to ``table`` for what ``columns`` need, in the statement of ``request``."""
+    return Request(
+        table.schema,
+        request.snapshot,
+        columns={*columns, *(constraint.column for constraint in constraints)},
+        constraints=constraints,
+        trace=request.trace,
+    )
+
+
 def ask(
     table: Table[Any],
     request: Request,
@@ -20,17 +36,11 @@ def ask(
     columns: Iterable[str],
     constraints: Sequence[Constraint] = (),
 ) -> Iterator[Any]:
-    """Records of ``table`` with what ``columns`` need, in the statement of ``request``.
+    """The records of ``table`` for the request that :func:`inner` makes.
 
     :raises DataError: as ``table`` does.
     """
-    asked = Request(
-        table.schema,
-        request.snapshot,
-        columns={*columns, *(constraint.column for constraint in constraints)},
-        constraints=constraints,
-        trace=request.trace,
-    )
+    asked = inner(table, request, columns, constraints)
     return iter(()) if asked.impossible else iter(table.records(asked, host))
 
 
