@@ -1,0 +1,129 @@
+"""Lists as tables: CSV, TSV, JSON and JSON Lines become temporary tables of the connection.
+
+The types of columns are found by sqlite-utils: a column of whole numbers is INTEGER, of numbers
+REAL, all else TEXT.  An empty cell of CSV or TSV is NULL, as it is where sockql writes them.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+import apsw
+
+from sockql.errors import UsageError
+from sockql.loading.names import check, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Any, TypeAlias
+
+    from sockql.engine import Engine
+    from sockql.loading.rows import Rows
+    from sockql.schema import Value
+
+    Reader: TypeAlias = Callable[[str, str], Rows]
+
+#: What the end of a name says of the content.
+_FORMATS: Final = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".tab": "tsv",
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+}
+_TYPES: Final = {"integer": "INTEGER", "float": "REAL", "text": "TEXT"}
+_CLASSES: Final = {int: "INTEGER", bool: "INTEGER", float: "REAL", bytes: "BLOB"}
+
+
+def load(engine: Engine, name: str, path: str, columns: Sequence[str] = ()) -> None:
+    """Make the list in the file ``path`` known to queries as the temporary table ``name``.
+
+    ``columns`` are those that it must have; it may have more.
+
+    :raises UsageError: for a name that is taken, a file that cannot be read or is not laid out as
+        its format wants, with the number of the line, and one that lacks a column.
+    """
+    check(f"loading {path}", name)
+    found = read(path)
+    if not found.columns:
+        found.columns = list(columns)
+    if not found.columns:
+        raise UsageError(f"{path}: no rows and no header, so there are no columns")
+    lacking = [column for column in columns if column not in found.columns]
+    if lacking:
+        has = ", ".join(found.columns)
+        raise UsageError(f"{path}:{found.header}: no column {lacking[0]}; it has {has}")
+    try:
+        _create(engine, name, found.columns, _types(found), found.rows)
+    except apsw.SQLError as error:
+        raise UsageError(f"loading {path} as {name}: {error}") from None
+
+
+def read(path: str) -> Rows:
+    """The rows of the file ``path``, its format told by the end of its name, or its content.
+
+    :raises UsageError: when it cannot be read, or is not laid out as the format wants.
+    """
+    from sockql.loading import rows
+
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        wrong = f"byte 0x{data[error.start]:02x}"
+        raise UsageError(f"{path}:{line}: not UTF-8 text ({wrong}); convert it first") from None
+    nul = text.find("\0")
+    if nul >= 0:
+        raise UsageError(f"{path}:{text.count(chr(10), 0, nul) + 1}: a NUL character in the text")
+    format = _FORMATS.get(os.path.splitext(path)[1].lower()) or _guess(text)
+    reader: Reader = getattr(rows, format)
+    return reader(path, text)
+
+
+def _guess(text: str) -> str:
+    start = text.lstrip()
+    if start[:1] in ("[", "{"):
+        return "json" if start[0] == "[" else "jsonl"
+    return "tsv" if "\t" in text.split("\n", 1)[0] else "csv"
+
+
+def _types(found: Rows) -> list[str]:
+    """The type of each column, from all of its cells."""
+    from sqlite_utils.utils import TypeTracker, suggest_column_types
+
+    cells = [dict(zip(found.columns, row)) for row in found.rows]
+    if found.typed:
+        suggested = suggest_column_types(
+            [{name: cell for name, cell in row.items() if cell is not None} for row in cells]
+        )
+        return [_CLASSES.get(suggested.get(name, str), "TEXT") for name in found.columns]
+    tracker = TypeTracker()
+    for _ in tracker.wrap(cells):
+        pass
+    types = tracker.types
+    # Of a column without a single cell sqlite-utils would say that it could be anything.
+    filled = {name for row in cells for name, cell in row.items() if cell is not None}
+    return [_TYPES[types[name]] if name in filled else "TEXT" for name in found.columns]
+
+
+def _create(
+    engine: Engine,
+    name: str,
+    columns: Sequence[str],
+    types: Sequence[str],
+    rows: Iterable[Sequence[Value]],
+) -> None:
+    # The affinity of a column makes numbers of the texts that are some, and of no others.
+    declared = ", ".join(f"{quoted(column)} {type}" for column, type in zip(columns, types))
+    places = ", ".join("?" * len(columns))
+    # A cursor of ours: none of the engine's statements.
+    cursor: Any = apsw.Cursor(engine.connection)
+    cursor.execute(f"CREATE TEMP TABLE {quoted(name)} ({declared})")
+    cursor.executemany(f"INSERT INTO temp.{quoted(name)} VALUES ({places})", rows)  # noqa: S608 (quoted)
