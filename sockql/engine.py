@@ -15,14 +15,16 @@ import apsw
 from sockql import functions, tables
 from sockql.analysis import Analysis, analyse
 from sockql.authorizer import authorize
+from sockql.direct import DirectCursors
 from sockql.errors import Interrupted, QueryError, SockqlError, TimeoutExpired
 from sockql.report import Plan
 from sockql.request import Request
+from sockql.result import Result
 from sockql.scan import Scans
 from sockql.schema import View
 from sockql.sharing import Everything, Sharing
 from sockql.snapshot import Snapshot
-from sockql.sqltext import character_offset, parameters, statements, tokens
+from sockql.sqltext import character_offset, distinct, parameters, statements, tokens
 from sockql.statement import Statement
 from sockql.vtab import Module
 
@@ -37,45 +39,6 @@ if TYPE_CHECKING:
 
 #: Virtual machine instructions between two looks at the clock and at pending signals; about 2 ms.
 _PROGRESS: Final = 50_000
-
-
-class Result:
-    """The rows of one statement, to be iterated once; ``columns`` names them distinctly.
-
-    Closed when exhausted; the engine closes it when the next statement is asked for.  Where the
-    engine shares a snapshot, ``notices`` then says what these rows lack.
-    """
-
-    def __init__(
-        self,
-        engine: Engine,
-        statement: Statement,
-        sql: str,
-        cursor: apsw.Cursor,
-        columns: tuple[str, ...],
-        parameters: Sequence[Value],
-    ) -> None:
-        self.sql = sql
-        self.columns = columns
-        self.notices: list[str] = []
-        self._parameters = parameters
-        self._engine = engine
-        self._statement = statement
-        self._cursor = cursor
-
-    def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        try:
-            yield from self._cursor
-            yield from self._statement.rows(self._parameters)
-        except (apsw.Error, UnicodeError) as error:
-            raise self._engine.explain_error(error, self.sql) from None
-        finally:
-            self.close()
-
-    def close(self) -> None:
-        """Stop the statement if it still runs, and let its snapshot go."""
-        self._cursor.close(True)
-        self._engine.finish(self)
 
 
 class Engine:
@@ -99,7 +62,12 @@ class Engine:
         self._shared: Snapshot | None = None
         self._said: list[str] = []
         host.check = self._check
-        self.connection = apsw.Connection(":memory:")
+        #: The connection itself, for programs: its cursors may be used as apsw has them, and run
+        #: side by side with those of :meth:`execute`.
+        self.connection = apsw.Connection(
+            ":memory:",
+            apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_URI,
+        )
         # Sorting must not spill into files, and what a view says must not run as code.
         self.connection.execute("PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF")
         self.connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
@@ -114,6 +82,7 @@ class Engine:
         for name in tables.NAMES:
             self.add(name, partial(tables.load, name))
         self.connection.authorizer = authorize
+        self._direct = self.connection.cursor_factory = DirectCursors(self)
 
     def add(self, name: str, load: Callable[[], Any]) -> None:
         """Make a table known as ``name``; ``load`` is called when a statement first names it."""
@@ -125,9 +94,34 @@ class Engine:
             module,
             use_bestindex_object=True,
             eponymous=True,
-            eponymous_only=True,
             read_only=True,
         )
+
+    def shadow(self, names: Iterable[str]) -> None:
+        """Keep tables ours whose ``names`` an attached database has as well.
+
+        SQLite looks for a table in every database before it thinks of eponymous ones.  In temp,
+        where it looks first, a view is made when a statement names it.
+        """
+        for name in {name.lower() for name in names} & self._loaders.keys():
+            if not isinstance(self._loaders[name](), View):
+                self.trusted(f'CREATE VIRTUAL TABLE IF NOT EXISTS temp."{name}" USING "{name}"')
+
+    def cursor(self) -> apsw.Cursor:
+        """A plain cursor of the connection, whose statements are none that anybody tracks."""
+        self.connection.cursor_factory = apsw.Cursor
+        try:
+            return self.connection.cursor()
+        finally:
+            self.connection.cursor_factory = self._direct
+
+    def trusted(self, sql: str, values: Sequence[Value] = ()) -> list[tuple[Any, ...]]:
+        """Run SQL of our own, which may do more than that of users; its rows."""
+        self.connection.authorizer = None
+        try:
+            return list(self.cursor().execute(sql, values))
+        finally:
+            self.connection.authorizer = authorize
 
     # -- running --------------------------------------------------------------------------
 
@@ -164,7 +158,7 @@ class Engine:
             columns.extend(name for name, *_ in cursor.description)
             return False
 
-        cursor = self.connection.cursor()
+        cursor = self.cursor()
         cursor.exec_trace = prepared
         try:
             self._make_views(sql)
@@ -175,7 +169,7 @@ class Engine:
             raise self.explain_error(error, sql) from None
         finally:
             cursor.close(True)
-        return _distinct(columns)
+        return distinct(columns)
 
     def plan(self, sql: str, params: Mapping[str, Value] | None = None) -> Plan:
         """Run one statement, throw its rows away, and say what each table was asked and gave.
@@ -269,7 +263,8 @@ class Engine:
             self._deadline = self._deadline and self._deadline - self._shared.seconds()
             self._said, self.host.notices = self.host.notices, []
         self.statement = Statement(self.host, Analysis(), snapshot=self._shared)
-        cursor = self.connection.cursor()
+        beside = self._direct.running()
+        cursor = self.cursor()
         columns: list[str] = []
         parameters: list[Value] = []
 
@@ -285,7 +280,7 @@ class Engine:
         gc.disable()
         try:
             self._make_views(sql)
-            analysis = self._analyse(sql, params)
+            analysis = Analysis() if beside else self._analyse(sql, params)
             self.statement = Statement(self.host, analysis, tracing=tracing, snapshot=self._shared)
             cursor.execute(sql, params, prepare_flags=0)
         except BaseException as error:
@@ -294,8 +289,26 @@ class Engine:
             if isinstance(error, (apsw.Error, KeyError, UnicodeError)):
                 raise self.explain_error(error, sql) from None
             raise
-        self._result = Result(self, self.statement, sql, cursor, _distinct(columns), parameters)
+        self._result = Result(self, self.statement, sql, cursor, distinct(columns), parameters)
         return self._result
+
+    def begin(self, sql: str, values: Any = (), *, alone: bool = False) -> None:
+        """A cursor of the connection is about to run ``sql``, ``alone`` or beside another one.
+
+        A scan learns what is wanted of it when it begins, which may be late in its statement.  So
+        where several run side by side each scan is answered with all columns.
+        """
+        self._make_views(sql)
+        analysis = Analysis()
+        if alone and self._result is None:
+            try:
+                analysis = self._analyse(sql, values)
+            except (apsw.Error, SockqlError, KeyError, TypeError):
+                analysis = Analysis()  # it fails by itself
+            analysis.loops = None  # whose rows SQLite would not see
+        self._interrupted = False
+        self._deadline = None if self.timeout is None else perf_counter() + self.timeout
+        self.statement = Statement(self.host, analysis, snapshot=self._shared)
 
     def _make_views(self, sql: str) -> None:
         """Make the views that ``sql`` names, and those that they name themselves."""
@@ -307,24 +320,20 @@ class Engine:
             view = tables.load(name)
             if isinstance(view, View):
                 self._make_views(view.sql)
-                self.connection.authorizer = None
-                try:
-                    # In temp, where a view may name temporary tables and be named without more.
-                    self.connection.execute(f'CREATE TEMP VIEW "{name}" AS {view.sql}')
-                finally:
-                    self.connection.authorizer = authorize
+                # In temp, where a view may name temporary tables and be named without more.
+                self.trusted(f'CREATE TEMP VIEW "{name}" AS {view.sql}')
 
     def _analyse(self, sql: str, params: Mapping[str, Value]) -> Analysis:
         def explain(mode: int) -> Iterator[Any]:
-            # The connection's own cursor: EXPLAIN rows are not the statement's.
-            return iter(self.connection.cursor().execute(sql, params, explain=mode))
+            # A cursor of its own: EXPLAIN rows are not the statement's.
+            return iter(self.cursor().execute(sql, params, explain=mode))
 
         return analyse(explain(1), lambda: explain(2), self.scans)
 
     def _tree(self, sql: str, params: Mapping[str, Value]) -> list[str]:
         depth = {0: 0}
         lines = []
-        for id, parent, _, detail in self.connection.cursor().execute(sql, params, explain=2):
+        for id, parent, _, detail in self.cursor().execute(sql, params, explain=2):
             depth[id] = depth.get(parent, 0) + 1
             lines.append("  " * (depth[id] - 1) + detail)
         return lines
@@ -381,18 +390,3 @@ class Engine:
         message = str(error)
         offset = getattr(error, "error_offset", -1)
         return QueryError(message, sql=sql, offset=character_offset(sql, offset))
-
-
-def _distinct(names: list[str]) -> tuple[str, ...]:
-    """Column names as the query gives them, a repeated one with its number: pid, pid:1."""
-    taken = set(names)
-    seen: set[str] = set()
-    result = []
-    for name in names:
-        unique, number = name, 0
-        while unique in seen or (number and unique in taken):
-            number += 1
-            unique = f"{name}:{number}"
-        seen.add(unique)
-        result.append(unique)
-    return tuple(result)

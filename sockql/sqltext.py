@@ -76,3 +76,18 @@ def character_offset(sql: str, byte_offset: int) -> int | None:
 def parameters(sql: str) -> set[str]:
     """The names of the parameters in ``sql``: ``:name``, ``@name`` and ``$name``."""
     return {token[1:] for _, token in tokens(sql) if token[0] in ":@$" and len(token) > 1}
+
+
+def distinct(names: list[str]) -> tuple[str, ...]:
+    """Column names as the query gives them, a repeated one with its number: pid, pid:1."""
+    taken = set(names)
+    seen: set[str] = set()
+    result = []
+    for name in names:
+        unique, number = name, 0
+        while unique in seen or (number and unique in taken):
+            number += 1
+            unique = f"{name}:{number}"
+        seen.add(unique)
+        result.append(unique)
+    return tuple(result)

@@ -16,7 +16,7 @@ from sockql.loading.names import check, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from typing import Any, TypeAlias
+    from typing import TypeAlias
 
     from sockql.engine import Engine
     from sockql.loading.rows import Rows
@@ -123,7 +123,6 @@ def _create(
     # The affinity of a column makes numbers of the texts that are some, and of no others.
     declared = ", ".join(f"{quoted(column)} {type}" for column, type in zip(columns, types))
     places = ", ".join("?" * len(columns))
-    # A cursor of ours: none of the engine's statements.
-    cursor: Any = apsw.Cursor(engine.connection)
+    cursor = engine.cursor()
     cursor.execute(f"CREATE TEMP TABLE {quoted(name)} ({declared})")
     cursor.executemany(f"INSERT INTO temp.{quoted(name)} VALUES ({places})", rows)  # noqa: S608 (quoted)

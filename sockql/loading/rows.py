@@ -183,6 +183,11 @@ def _value(value: Any) -> Value:
         raise ValueError(f"{value} is beyond SQLite's integers")
     if isinstance(value, float) and value != value:  # noqa: PLR0124 (only NaN is not itself)
         raise ValueError("NaN is no number that SQLite has")
+    if isinstance(value, str) and not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"{value!r} is not Unicode: half of a surrogate pair") from None
     found: Value = int(value) if isinstance(value, bool) else value
     return found
 
