@@ -202,6 +202,20 @@ OPTIONS: Final = (
         help="network namespaces to look into (default all)",
     ),
     Option(
+        "--load",
+        kind=ADD,
+        metavar="NAME=FILE",
+        group="input",
+        help="make the list in a CSV, TSV, JSON or JSON Lines file the table NAME",
+    ),
+    Option(
+        "--attach",
+        kind=ADD,
+        metavar="NAME=FILE",
+        group="input",
+        help="let SQL read the tables of an SQLite database as NAME.TABLE",
+    ),
+    Option(
         "-n",
         "--interval",
         kind=TAKE,

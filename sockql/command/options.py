@@ -25,6 +25,8 @@ class Options:
         self.parameters: list[str] = []
         self.proc: str | None = None
         self.netns: str | None = None
+        self.load: list[str] = []
+        self.attach: list[str] = []
         self.timeout: str | None = None
         self.interval: str | None = None
         self.count: str | None = None

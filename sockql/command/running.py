@@ -120,10 +120,24 @@ def check_bindings(names: Iterable[str], sql: str) -> None:
 
 
 def open_engine(options: Options) -> Engine:
-    """An engine over the host that ``--proc`` and ``--netns`` name; close it when done.
+    """An engine over the host and the files that the options name; close it when done.
 
     :raises DataError: when there are no processes.
+    :raises UsageError: for a file of ``--load`` or ``--attach`` that is not what it should be.
     """
+    engine = _engine(options)
+    if options.load or options.attach:
+        from sockql.loading import join
+
+        try:
+            join(engine, options.load, options.attach)
+        except BaseException:
+            engine.close()
+            raise
+    return engine
+
+
+def _engine(options: Options) -> Engine:
     from sockql.engine import Engine
     from sockql.host import Host
 

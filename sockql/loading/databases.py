@@ -30,7 +30,8 @@ def attach(engine: Engine, name: str, path: str) -> None:
         engine.trusted("ATTACH ? AS " + quoted(name), (uri(path),))
         found = engine.trusted(f"SELECT name FROM {quoted(name)}.sqlite_schema")  # noqa: S608 (quoted)
     except apsw.Error as error:
-        raise UsageError(f"{path}: {error}") from None
+        reason = str(error).partition(": file:")[0]
+        raise UsageError(f"{path}: {reason}") from None
     engine.shadow(str(table) for (table,) in found)
 
 

@@ -68,11 +68,9 @@ def tsv(path: str, text: str) -> Rows:
     def unescaped(cell: str) -> str:
         return re.sub(r"\\[tnr\\]", lambda found: _ESCAPES[found[0]], cell)
 
-    records = (
-        (number, list(map(unescaped, line.removesuffix("\r").split("\t"))) if line.strip() else [])
-        for number, line in enumerate(text.split("\n"), 1)
-    )
-    return _delimited(path, records)
+    lines = [line.removesuffix("\r") for line in text.split("\n")]
+    records = ([unescaped(cell) for cell in line.split("\t")] if line else [] for line in lines)
+    return _delimited(path, enumerate(records, 1))
 
 
 def _delimited(path: str, records: Iterable[tuple[int, list[str]]]) -> Rows:
