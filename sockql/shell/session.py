@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from typing import Final
 
     from sockql.command.options import Options
-    from sockql.engine import Engine, Result
+    from sockql.engine import Engine
     from sockql.render.writers import Row
+    from sockql.result import Result
     from sockql.saved.binding import Binding
     from sockql.saved.query import Query
     from sockql.schema import Value
