@@ -17,6 +17,7 @@ from sockql.sockets.family_details import (
     XdpDetails,
 )
 from sockql.sockets.names import ETHERTYPES, NETLINK_PROTOCOLS
+from sockql.sockets.owners import OwnerDetails
 from sockql.sockets.packet_details import PacketDetails
 from sockql.sockets.record import (
     CLOSE,
@@ -207,6 +208,7 @@ class Visible:
 
 
 class Sockets(
+    OwnerDetails,
     OtherDetails,
     XdpDetails,
     NetlinkDetails,
@@ -232,6 +234,10 @@ class Sockets(
     """
 
     def records(self, request: Request, host: Host) -> Iterator[SocketRecord]:
+        if "owner_state" in request.columns:
+            from sockql.sockets.holders import with_owners
+
+            return with_owners(request, host)
         return chain.from_iterable(batches(request, host))
 
     def estimate(self, request: Request, host: Host) -> tuple[float, float]:

@@ -36,8 +36,8 @@ _LINKS = ("cwd", "exe", "root")
 _FOLDERS = ("fd", "fdinfo", "ns")
 # … and of the network namespace.
 _NET = (
-    *("icmp", "icmp6", "protocols", "raw", "raw6", "sockstat", "sockstat6", "tcp", "tcp6"),
-    *("udp", "udp6", "udplite", "udplite6", "unix"),
+    *("icmp", "icmp6", "netstat", "protocols", "raw", "raw6", "sockstat", "sockstat6"),
+    *("tcp", "tcp6", "udp", "udp6", "udplite", "udplite6", "unix"),
 )
 
 

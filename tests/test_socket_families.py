@@ -504,3 +504,29 @@ def test_protocols_are_parsed_line_by_line() -> None:
     text = HEADER + b"TCP 2304 7 147 no 192 yes kernel y\nodd\nXDP 1 x\nUNIX 1152 0 -1\n"
     assert parse(text) == {"TCP": 7, "UNIX": 0}
     assert parse(b"") == {}
+
+
+# -- mptcp --------------------------------------------------------------------------------------
+
+MPTCP = ("protocol", "=", "mptcp")
+
+
+@pytest.mark.parametrize(
+    ("counts", "netstat", "requests"),
+    [
+        ({"MPTCP": 0, "MPTCPv6": 0}, b"MPTcpExt: MPCapableSYNRX MPCurrEstab\nMPTcpExt: 7 0\n", 0),
+        ({"MPTCP": 0, "MPTCPv6": 1}, b"MPTcpExt: MPCapableSYNRX MPCurrEstab\nMPTcpExt: 7 0\n", 2),
+        # A kernel that does not count its listeners.
+        ({"MPTCP": 0, "MPTCPv6": 0}, b"MPTcpExt: MPCapableSYNRX\nMPTcpExt: 7\n", 2),
+        ({"MPTCP": 0, "MPTCPv6": 0}, None, 2),
+        ({"TCP": 5}, b"", 0),
+    ],
+)
+def test_mptcp_sockets_are_asked_for_where_the_kernel_counts_any_or_does_not_count(
+    hosts: Any, counts: dict[str, int], netstat: bytes | None, requests: int
+) -> None:
+    host = hosts(**counts)
+    if netstat is not None:
+        Path(host.proc_path, "self/net/netstat").write_bytes(netstat)
+    assert ask(host, "inode", MPTCP) == []
+    assert len(asked(host)) == requests

@@ -6,12 +6,8 @@ The matching is in pure functions over what ``sockets`` tells.
 
 from __future__ import annotations
 
-from _socket import inet_ntoa
-
-from sockql.diag.netlink import attributes
-from sockql.diag.unix import UNIX_DIAG_ICONS
 from sockql.request import Constraint, Request
-from sockql.sockets.record import ATTRIBUTES
+from sockql.sockets.listeners import queued
 from sockql.tables.sockets import TABLE as SOCKETS
 
 TYPE_CHECKING = False
@@ -26,7 +22,7 @@ if TYPE_CHECKING:
     Links: TypeAlias = dict[int, list[Link]]
     #: (peer's inode, socktype, state, shutdown, netns)
     UnixSocket: TypeAlias = tuple["int | None", str, "str | None", "str | None", "int | None"]
-    #: (inode, kind, netns, src, sport, dst, dport, state)
+    #: (inode, kind, netns, src, sport, dst, dport, state, listener's inode)
     InetSocket: TypeAlias = tuple[Any, ...]
 
 PEER: Final = "peer"
@@ -45,13 +41,9 @@ _CLOSED: Final = {
     "FIN_WAIT2": "w",
     "CLOSE_WAIT": "r",
 }
-#: States of a connection that nobody has accepted; in all others a socket without an inode is
-#: one that was closed.
-_UNACCEPTED: Final = frozenset({"ESTABLISHED", "CLOSE_WAIT", "SYN_RECV"})
 _MAPPED: Final = "::ffff:"
 #: A direction as the other end sees it.
 TURNED: Final = {"r": "w", "w": "r", "rw": "rw", None: None}
-_ANY: Final = inet_ntoa(bytes(4))
 _UNKNOWN: Final = (None, "", None, None, None)
 
 
@@ -109,19 +101,12 @@ def _unix(request: Request, host: Host) -> tuple[dict[int, UnixSocket], dict[int
         described: Any = peer(record), socktype(record), state(record), shutdown(record)
         sockets[inode] = (*described, netns(record))
         if described[2] == "LISTEN" and pending(record):
-            queues[inode] = _queue(record)
+            queues[inode] = queued(record)
     return sockets, queues
 
 
 def _nothing(_record: Any) -> None:
     return None
-
-
-def _queue(record: Any) -> list[int]:
-    """The inodes of the clients whose connections wait in this listener's queue."""
-    raw = attributes(record[ATTRIBUTES]).get(UNIX_DIAG_ICONS, b"")
-    # A client that was closed has no inode any more.
-    return [inode for inode in memoryview(raw).cast("I") if inode]
 
 
 def without(flow: str | None, closed: str | None) -> str | None:
@@ -180,15 +165,16 @@ def _inet(
     request: Request, host: Host, kind: str, wanted: Collection[int] | None
 ) -> list[InetSocket]:
     """The sockets of one kind, at least those that have to do with ``wanted``."""
-    columns = {"inode", "src", "sport", "dst", "dport", "state", "netns"}
+    columns = {"inode", "src", "sport", "dst", "dport", "state", "netns", "listener_inode"}
     if kind == "vsock":
         if "vsock" not in (_SCHEMA.by_name["family"].values or ()):
             return []
         records = _records(request, host, columns, family="vsock")
     else:
         records = _records(request, host, columns, protocol=kind)
-    src, sport, dst, dport, state, netns = (
-        _SCHEMA.by_name[name].get for name in ("src", "sport", "dst", "dport", "state", "netns")
+    src, sport, dst, dport, state, netns, listener = (
+        _SCHEMA.by_name[name].get
+        for name in ("src", "sport", "dst", "dport", "state", "netns", "listener_inode")
     )
     if wanted is not None:
         # Ports are cheaper to compare than addresses.
@@ -199,7 +185,7 @@ def _inet(
     return [
         (
             *(_inode(record), kind, netns(record), _plain(src(record)), sport(record)),
-            *(_plain(dst(record)), dport(record), state(record)),
+            *(_plain(dst(record)), dport(record), state(record), listener(record)),
         )
         for record in records
     ]
@@ -220,13 +206,13 @@ def inet_links(sockets: Sequence[InetSocket], wanted: Collection[int] | None) ->
     """
     found: Links = {}
     by_address: dict[tuple[Any, ...], list[InetSocket]] = {}
-    listeners: dict[tuple[Any, ...], list[InetSocket]] = {}
+    listeners: dict[Any, InetSocket] = {}
     for socket in sockets:
-        _, kind, netns, src, sport, dst, dport, state = socket
+        inode, kind, _, src, sport, dst, dport, state, _ = socket
         if dst is not None and dport is not None:
             by_address.setdefault((kind, src, sport, dst, dport), []).append(socket)
         elif state == "LISTEN":
-            listeners.setdefault((kind, netns, sport), []).append(socket)
+            listeners[inode] = socket
 
     def add(socket: InetSocket, peer: InetSocket, flow: str | None, via: str) -> None:
         inode = socket[0]
@@ -242,8 +228,8 @@ def inet_links(sockets: Sequence[InetSocket], wanted: Collection[int] | None) ->
             if socket[0] is None:
                 continue
             for peer in _facing(socket, group, facing):
-                if peer[0] is None and peer[7] in _UNACCEPTED:
-                    listener = _listener(peer, listeners)
+                if peer[8] is not None:
+                    listener = listeners.get(peer[8])
                     if listener is not None:
                         add(socket, listener, None, QUEUE)
                         add(listener, socket, None, QUEUE)
@@ -271,18 +257,3 @@ def _local(address: Any) -> bool:
     return isinstance(address, str) and (
         address.startswith(("127.", "169.254.", "fe8", "fe9", "fea", "feb")) or address == "::1"
     )
-
-
-def _listener(
-    socket: InetSocket, listeners: Mapping[tuple[Any, ...], Sequence[InetSocket]]
-) -> InetSocket | None:
-    """Who will accept the connection; None when several may."""
-    _, kind, netns, src, sport, *_ = socket
-    there = listeners.get((kind, netns, sport), ())
-    wildcard = "::" if ":" in src else _ANY
-    # A connection over IPv4 is for one of IPv6 only where there is none of IPv4.
-    for address in (src, wildcard, "::"):
-        found = [listener for listener in there if listener[3] == address]
-        if found:
-            return found[0] if len(found) == 1 and found[0][0] is not None else None
-    return None

@@ -41,7 +41,16 @@ from sockql.sockets.record import (
     Origin,
 )
 from sockql.sockets.sockstat import counts
-from sockql.sockets.whole import INET_COOKIE, UNIX_COOKIE, Seen, repeat, traffic, unseen
+from sockql.sockets.whole import (
+    INET_COOKIE,
+    UNIX_COOKIE,
+    Refused,
+    Seen,
+    repeat,
+    traffic,
+    unique,
+    unseen,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -135,7 +144,7 @@ class Scan:
                 return
         try:
             yield from self.ask(dump)
-        except _Refused as refused:
+        except Refused as refused:
             error = refused.error
         else:
             return
@@ -158,7 +167,7 @@ class Scan:
         when its table was dumped may be connected by then.  Nothing else repeats, so it is enough
         to remember these and the batch before (90,000 sockets: 5 ms, and no memory).
 
-        :raises _Refused: when the kernel refused before the first row.
+        :raises Refused: when the kernel refused before the first row.
         """
         host, trace = self.host, self.request.trace
         request, name = dump.request(), str(dump)
@@ -186,7 +195,7 @@ class Scan:
                     or not previous.isdisjoint(cookies)
                     or not early.isdisjoint(cookies)
                 ):
-                    batch = _unique(batch, previous | early)
+                    batch = unique(batch, previous | early)
                 if collecting and batch:
                     early.update([r[COOKIE] for r in batch if r[STATE] in (CLOSE, LISTEN)])
                     collecting = batch[-1][STATE] in (CLOSE, LISTEN)
@@ -197,7 +206,7 @@ class Scan:
         except KernelRefused as error:
             if delivered:
                 raise
-            raise _Refused(error) from None
+            raise Refused(error) from None
         except BrokenOff:
             broken = True
         if broken or not (seen.in_one or (before and before == self.traffic(dump))):
@@ -205,7 +214,7 @@ class Scan:
 
             def rest(view: memoryview) -> list[SocketRecord]:
                 view = unseen(view, dump.type, INET_COOKIE, cookies, name)
-                return _unique(decode(view, dump.type, origins, name, attributes=keep), cookies)
+                return unique(decode(view, dump.type, origins, name, attributes=keep), cookies)
 
             for batch in repeat(self.request, host, rest, request, broken, 1 + broken):
                 yield self.finished(batch, dump)
@@ -258,7 +267,7 @@ class Scan:
                 yield unix_diag.name_peers(list(chain.from_iterable(received)), states)
             else:
                 yield from received
-        except _Refused as refused:
+        except Refused as refused:
             self.replaced("unix", refused.error)
             from sockql.sockets.text import unix_batches
 
@@ -275,7 +284,7 @@ class Scan:
         A socket that is bound moves to another chain, where the dump meets it again; there is no
         saying how much later.
 
-        :raises _Refused: when the kernel refused before the first row.
+        :raises Refused: when the kernel refused before the first row.
         """
         seen: set[int] = set()
         batches = 0
@@ -284,21 +293,21 @@ class Scan:
             for view in self.host.netlink(NETLINK_SOCK_DIAG, request):
                 self.host.check()
                 self.request.trace.bytes += len(view)
-                batch = _unique(decode(view), seen)
+                batch = unique(decode(view), seen)
                 batches += bool(batch)
                 self.count(batch)
                 yield batch
         except KernelRefused as error:
             if seen:
                 raise
-            raise _Refused(error) from None
+            raise Refused(error) from None
         except BrokenOff:
             broken = True
         if broken or batches > 1:
 
             def rest(view: memoryview) -> list[SocketRecord]:
                 view = unseen(view, SOCK_DIAG_BY_FAMILY, UNIX_COOKIE, seen, name)
-                return _unique(decode(view), seen)
+                return unique(decode(view), seen)
 
             # Chains are long: in the busiest of times three dumps may lack the same socket.
             for batch in repeat(self.request, self.host, rest, request, broken, 3):
@@ -331,6 +340,11 @@ class Scan:
             from sockql.proc.cgroups import cgroups
 
             paths = cgroups(self.request, self.host)
+        waits = None
+        if "listener_inode" in columns:
+            from sockql.sockets.listeners import listeners
+
+            waits = listeners(self)
         return Origin(
             family,
             protocol,
@@ -340,6 +354,7 @@ class Scan:
             netns_name=self.namespace.name if "netns_name" in columns else None,
             links=links(self.request, self.host) if "interface" in columns else None,
             cgroups=paths,
+            listeners=waits,
         )
 
     def replaced(self, what: str, error: KernelRefused) -> None:
@@ -365,22 +380,3 @@ class Scan:
         if "unix" in self.by_text:
             text += "; names of unix sockets may be forged or cut"
         self.host.notice(text)
-
-
-class _Refused(Exception):
-    """The kernel refused a request before it gave a row; another way may be tried."""
-
-    def __init__(self, error: KernelRefused) -> None:
-        super().__init__(error)
-        self.error = error
-
-
-def _unique(batch: Iterable[SocketRecord], seen: set[int]) -> list[SocketRecord]:
-    """``batch`` without the cookies that are in ``seen``, to which the others are added."""
-    unique = []
-    for record in batch:
-        cookie = record[COOKIE]
-        if cookie not in seen:
-            seen.add(cookie)
-            unique.append(record)
-    return unique

@@ -25,7 +25,7 @@ from sockql.sockets.record import (
     TIPC_STATES,
     VSOCK_STATES,
 )
-from sockql.sockets.whole import repeat
+from sockql.sockets.whole import Refused, repeat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -188,20 +188,14 @@ def others(scan: Scan) -> Iterator[Iterable[SocketRecord]]:
             continue
         try:
             yield from _dump(scan, name)
-        except _Refused as refused:
+        except Refused as refused:
             lacking(request, host, name, refused.error)
-
-
-class _Refused(Exception):
-    def __init__(self, error: KernelRefused) -> None:
-        super().__init__(error)
-        self.error = error
 
 
 def _dump(scan: Scan, name: str) -> Iterator[list[SocketRecord]]:
     """The dumps of a family, the rows unique and of the values that were asked for.
 
-    :raises _Refused: when the kernel refused before the first row.
+    :raises Refused: when the kernel refused before the first row.
     """
     from importlib import import_module
 
@@ -251,7 +245,7 @@ def _dump(scan: Scan, name: str) -> Iterator[list[SocketRecord]]:
         except KernelRefused as error:
             if seen:
                 raise
-            raise _Refused(error) from None
+            raise Refused(error) from None
         except BrokenOff:
             broken = True
         if broken or batches > 1:

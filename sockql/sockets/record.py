@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any, Final, TypeAlias
 
+    from sockql.sockets.holders import Owners
+    from sockql.sockets.listeners import Listeners
+
     SocketRecord: TypeAlias = tuple[Any, ...]
 
 ORIGIN: Final = 0
@@ -283,7 +286,8 @@ class Origin:
 
     ``source`` is ``sock_diag`` or ``procfs``; ``netns`` the inode of the network namespace, None
     when it could not be read.  ``addresses`` and ``peers`` give the text for what is in SRC and
-    DST; ``links`` the names of interfaces, ``cgroups`` the paths of cgroups by their id.
+    DST; ``links`` the names of interfaces, ``cgroups`` the paths of cgroups by their id,
+    ``listeners`` and ``owners`` what the columns of these names need.
     """
 
     __slots__ = (
@@ -292,9 +296,11 @@ class Origin:
         "cgroups",
         "family",
         "links",
+        "listeners",
         "mptcp_info",
         "netns",
         "netns_name",
+        "owners",
         "peers",
         "protocol",
         "socktype",
@@ -315,6 +321,7 @@ class Origin:
         netns_name: str | None = None,
         links: Mapping[int, str | None] | None = None,
         cgroups: Mapping[int, str | None] | None = None,
+        listeners: Listeners | None = None,
     ) -> None:
         self.family = family
         self.protocol = protocol
@@ -324,6 +331,8 @@ class Origin:
         self.netns_name = netns_name
         self.links = links if links is not None else {}
         self.cgroups = cgroups if cgroups is not None else {}
+        self.listeners = listeners
+        self.owners: Owners | None = None
         self.attributes: Attributes
         self.addresses: Mapping[Any, str | None]
         self.peers: Mapping[Any, str | None]

@@ -16,11 +16,12 @@ from struct import Struct, pack, unpack
 
 from sockql.diag.netlink import HEADER, NETLINK_SOCK_DIAG, BrokenOff, answers
 from sockql.errors import DataError, KernelRefused
+from sockql.sockets.record import COOKIE
 from sockql.sockets.sockstat import parse, read_net
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
     from typing import Final
 
     from sockql.host import Host
@@ -34,6 +35,25 @@ UNIX_COOKIE: Final = 24
 
 _TCP: Final = (b"ActiveOpens", b"PassiveOpens", b"AttemptFails", b"EstabResets")
 _SOCKSTAT: Final = ("TCP.inuse", "TCP6.inuse", "TCP.tw")
+
+
+class Refused(Exception):
+    """The kernel refused a request before it gave a row; another way may be tried."""
+
+    def __init__(self, error: KernelRefused) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+def unique(batch: Iterable[SocketRecord], seen: set[int]) -> list[SocketRecord]:
+    """``batch`` without the cookies that are in ``seen``, to which the others are added."""
+    kept = []
+    for record in batch:
+        cookie = record[COOKIE]
+        if cookie not in seen:
+            seen.add(cookie)
+            kept.append(record)
+    return kept
 
 
 class Seen:

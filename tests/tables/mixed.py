@@ -71,6 +71,9 @@ VISIBLE: dict[str, Row] = {
     "left": {"socktype": "dgram"},
     "right": {"socktype": "dgram"},
 }
+#: Those that no process has, and where they and the clients of unix sockets wait.
+OWNERS = {"pending's server": "unaccepted", "closer": "timewait"}
+WAITS = {"pending's server": "web", "app pending": "app"}
 #: Listeners: connections that wait, how many may.
 QUEUES = {"web": (1, 5), "dual": (0, 16), "marked": (0, 1), "app": (1, 5), "nul": (0, 2)}
 PEERS = {"app client": "app server", "logger": "abstract", "left": "right"}
@@ -219,6 +222,9 @@ def every(host: Recorded, name: str) -> Row:
     row = dict.fromkeys(COLUMNS) | visible(host, name)
     row.update(cookie=facts["cookie"], source="sock_diag")
     row["accept_queue"], row["backlog"] = QUEUES.get(name, (None, None))
+    row["owner_state"] = OWNERS.get(name, "held")
+    if name in WAITS:
+        row["listener_inode"] = host.facts["sockets"][WAITS[name]]["inode"]
     full = name != "closer"  # TIME_WAIT keeps little
     if full:
         row.update(zip(MEMORY, facts["memory"]))

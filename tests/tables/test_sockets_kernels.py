@@ -70,7 +70,7 @@ def test_a_kernel_without_attributes_gives_null(host: Recorded) -> None:
     # What unix sockets tell is in attributes, too.
     absent_unix = absent | {
         *("src", "dst", "recv_queue", "send_queue", "accept_queue", "backlog", "socket_uid"),
-        *("path_kind", "vfs_inode", "vfs_dev", "peer_inode", "pending"),
+        *("path_kind", "vfs_inode", "vfs_dev", "peer_inode", "pending", "listener_inode"),
     }
     who = names(host)
     found = {}
