@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import fcntl
 import os
+import secrets
 import shutil
 import socket
 import struct
@@ -16,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from sockql.proc.cgroup_tree import hierarchies
 from tests.live.children import wait_until
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="what is set up takes root (EPERM)")
@@ -70,6 +73,29 @@ def copy_of_sleep(place: Path) -> str:
     assert found is not None
     shutil.copy(os.path.realpath(found), place)
     return str(place)
+
+
+@contextlib.contextmanager
+def container() -> Iterator[tuple[str, Path]]:
+    """A control group as Docker makes one for a container: the id, and the file to enter it by.
+
+    Skips where there is none to be made.
+    """
+    found = hierarchies(Path("/proc/self/mountinfo").read_bytes()).get(None)
+    if found is None:
+        pytest.skip("no cgroup2 is mounted (ENODEV)")
+    name = secrets.token_hex(32)
+    made = Path(found[0]) / f"docker-{name}.scope"
+    try:
+        made.mkdir()
+    except OSError as error:
+        pytest.skip(f"no control group of our own ({errno.errorcode[error.errno or 0]})")
+    members = made / "cgroup.procs"
+    try:
+        yield name, members
+    finally:
+        wait_until(lambda: members.read_text() == "")
+        made.rmdir()
 
 
 def new_network() -> int:

@@ -1,0 +1,370 @@
+"""Queries about who listens, and whether anybody takes the calls."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.live.children import child
+from tests.queries.asking import Row, about, ask, process, username
+from tests.queries.setups import (
+    NOBODY,
+    become_nobody,
+    container,
+    copy_of_sleep,
+    kept,
+    needs_root,
+    new_network,
+    program,
+)
+
+INET, STREAM, DGRAM = socket.AF_INET, socket.SOCK_STREAM, socket.SOCK_DGRAM
+HERE = "127.0.0.1"
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as made:
+        yield made
+
+
+def bound(stack: ExitStack, type: int, address: str = HERE) -> socket.socket:
+    sock = stack.enter_context(socket.socket(INET, type))
+    sock.bind((address, 0))
+    return sock
+
+
+def listener(stack: ExitStack, address: str = HERE, backlog: int = 5) -> socket.socket:
+    sock = bound(stack, STREAM, address)
+    sock.listen(backlog)
+    return sock
+
+
+def connected(stack: ExitStack, to: socket.socket) -> socket.socket:
+    sock = stack.enter_context(socket.socket(INET, STREAM))
+    sock.connect(to.getsockname())
+    return sock
+
+
+def port(sock: socket.socket) -> int:
+    return int(sock.getsockname()[1])
+
+
+def inode(sock: socket.socket) -> int:
+    return os.fstat(sock.fileno()).st_ino
+
+
+def at(number: int, name: str, **params: int) -> list[Row]:
+    """The rows of a query that are about one port."""
+    return [row for row in ask(name, **params) if row["sport"] == number]
+
+
+NETNS = os.stat("/proc/self/ns/net").st_ino
+ME = os.getpid()
+
+
+def test_listening_ports(stack: ExitStack) -> None:
+    tcp = listener(stack)
+    udp = bound(stack, DGRAM, "0.0.0.0")
+    connected(stack, tcp)
+    only_bound = bound(stack, STREAM)
+    for sock, protocol, address in ((tcp, "tcp", HERE), (udp, "udp", "0.0.0.0")):
+        assert at(port(sock), "listening-ports") == [
+            {
+                "protocol": protocol,
+                "src": address,
+                "sport": port(sock),
+                "service": None,
+                **process(ME),
+                "container_id": None,
+                "netns": NETNS,
+            }
+        ]
+    assert at(port(only_bound), "listening-ports") == []
+
+
+def test_port(stack: ExitStack) -> None:
+    sock = listener(stack)
+    caller = connected(stack, sock)
+    accepted = stack.enter_context(sock.accept()[0])
+    number = port(sock)
+    here = {"protocol": "tcp", "src": HERE, "sport": number, "netns": NETNS, **process(ME)}
+    assert ask("port", port=number) == [
+        {**here, "state": "LISTEN", "dst": None, "dport": None},
+        {**here, "state": "ESTABLISHED", "dst": HERE, "dport": port(caller)},
+    ]
+    assert accepted.getpeername()[1] == port(caller)
+    assert ask("port", port=0) == []
+
+
+def test_listener_on_all_addresses(stack: ExitStack) -> None:
+    everywhere, here = listener(stack, "0.0.0.0"), listener(stack)
+    assert at(port(everywhere), "listener-on-all-addresses") == [
+        {
+            "protocol": "tcp",
+            "src": "0.0.0.0",
+            "sport": port(everywhere),
+            "service": None,
+            **process(ME),
+        }
+    ]
+    assert at(port(here), "listener-on-all-addresses") == []
+
+
+@needs_root
+@pytest.mark.parametrize(
+    ("query", "number", "type", "what"),
+    [
+        ("exposed-service", 6379, STREAM, "Redis"),
+        ("exposed-service", 2375, STREAM, "Docker"),
+        ("cleartext-service", 23, STREAM, "Telnet"),
+        ("cleartext-service", 69, DGRAM, "TFTP"),
+    ],
+)
+@pytest.mark.parametrize("address", ["0.0.0.0", HERE])
+def test_services_that_others_can_reach(
+    query: str, number: int, type: int, what: str, address: str
+) -> None:
+    def serve() -> None:
+        new_network()
+        sock = socket.socket(INET, type)
+        sock.bind((address, number))
+        if type == STREAM:
+            sock.listen()
+        kept.append(sock)
+
+    with child(serve) as (pid, _):
+        protocol = "tcp" if type == STREAM else "udp"
+        row = {"what": what, "protocol": protocol, "src": address, "sport": number, **process(pid)}
+        assert about(pid, query) == ([] if address == HERE else [row])
+
+
+@needs_root
+def test_unregistered_listener() -> None:
+    def serve(numbers: list[int]) -> None:
+        new_network()
+        for number in numbers:
+            kept.append(socket.create_server(("0.0.0.0", number)))
+        kept.append(socket.create_server((HERE, 31338)))
+
+    with child(lambda: serve([22, 31337])) as (pid, _):
+        assert about(pid, "unregistered-listener") == [
+            {"protocol": "tcp", "src": "0.0.0.0", "sport": 31337, **process(pid)}
+        ]
+    with child(lambda: serve([22])) as (pid, _):
+        assert about(pid, "unregistered-listener") == []
+
+
+def test_socket_of_deleted_program(stack: ExitStack, tmp_path: Path) -> None:
+    sock = listener(stack)
+    file = copy_of_sleep(tmp_path / "server")
+    with program(file, "1000000", pass_fds=[sock.fileno()]) as pid:
+        assert about(pid, "socket-of-deleted-program") == []
+        (tmp_path / "server").unlink()
+        assert about(pid, "socket-of-deleted-program") == [
+            {
+                **process(pid),
+                "protocol": "tcp",
+                "state": "LISTEN",
+                "src": HERE,
+                "sport": port(sock),
+                "dst": None,
+                "dport": None,
+            }
+        ]
+
+
+def test_sockets_on_their_way_belong_to_nobody(stack: ExitStack) -> None:
+    ends = [stack.enter_context(end) for end in socket.socketpair()]
+    sock = listener(stack)
+    number, own = port(sock), inode(sock)
+    assert at(number, "socket-without-process") == []
+    assert [
+        row for row in about(ME, "descriptors-in-flight") if row["fd"] == ends[1].fileno()
+    ] == []
+    socket.send_fds(ends[0], [b"x"], [sock.fileno()])
+    sock.close()
+    found = at(number, "socket-without-process")
+    unreadable = found[0].pop("unreadable")
+    assert isinstance(unreadable, int)
+    assert found == [
+        {
+            "protocol": "tcp",
+            "state": "LISTEN",
+            "src": HERE,
+            "sport": number,
+            "dst": None,
+            "dport": None,
+            "user": username(os.getuid()),
+            "inode": own,
+            "netns": NETNS,
+        }
+    ]
+    assert [row for row in about(ME, "descriptors-in-flight") if row["fd"] == ends[1].fileno()] == [
+        {
+            **process(ME),
+            "fd": ends[1].fileno(),
+            "target": f"socket:[{inode(ends[1])}]",
+            "descriptors": 1,
+        }
+    ]
+
+
+@pytest.mark.parametrize(("callers", "full"), [(2, False), (3, True)])
+def test_full_accept_queue(stack: ExitStack, tmp_path: Path, callers: int, full: bool) -> None:
+    tcp = listener(stack, backlog=2)
+    unix = stack.enter_context(socket.socket(socket.AF_UNIX, STREAM))
+    unix.bind(str(tmp_path / "s"))
+    unix.listen(2)
+    for _ in range(callers):
+        connected(stack, tcp)
+        caller = stack.enter_context(socket.socket(socket.AF_UNIX, STREAM))
+        caller.connect(str(tmp_path / "s"))
+    places = [("tcp", HERE, port(tcp)), ("unix", str(tmp_path / "s"), None)]
+    found = [
+        row
+        for row in about(ME, "full-accept-queue")
+        if (row["protocol"], row["src"], row["sport"]) in places
+    ]
+    assert sorted(found, key=lambda row: str(row["protocol"])) == [
+        {
+            "protocol": protocol,
+            "src": address,
+            "sport": number,
+            "accept_queue": callers,
+            "backlog": 2,
+            **process(ME),
+        }
+        for protocol, address, number in places
+        if full
+    ]
+
+
+@needs_root
+@pytest.mark.parametrize(
+    ("address", "nobody", "seen"),
+    [(HERE, True, True), ("0.0.0.0", True, True), ("127.0.0.2", True, False), (HERE, False, False)],
+)
+def test_port_shared_by_users(stack: ExitStack, address: str, nobody: bool, seen: bool) -> None:
+    mine = stack.enter_context(socket.socket(INET, DGRAM))
+    mine.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    mine.bind((address, 0))
+    number = port(mine)
+
+    def steal() -> None:
+        if nobody:
+            become_nobody()
+        sock = socket.socket(INET, DGRAM)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((HERE, number))
+        kept.append(sock)
+
+    with child(steal) as (pid, _):
+        assert at(number, "port-shared-by-users") == (
+            [
+                {
+                    "protocol": "udp",
+                    "src": address,
+                    "sport": number,
+                    "pid": ME,
+                    "user": username(0),
+                    "other_src": HERE,
+                    "other_pid": pid,
+                    "other_user": username(NOBODY),
+                    "netns": NETNS,
+                }
+            ]
+            if seen
+            else []
+        )
+
+
+@needs_root
+@pytest.mark.parametrize("inside", [True, False])
+def test_listener_in_network_namespace(inside: bool) -> None:
+    def serve() -> tuple[int, int]:
+        netns = new_network() if inside else NETNS
+        sock = socket.create_server((HERE, 0))
+        kept.append(sock)
+        return netns, port(sock)
+
+    with child(serve) as (pid, (netns, number)):
+        row = {"protocol": "tcp", "src": HERE, "sport": number, **process(pid), "netns": netns}
+        assert about(pid, "listener-in-network-namespace") == ([row] if inside else [])
+
+
+def test_inherited_listener(stack: ExitStack) -> None:
+    sock = listener(stack)
+    with program("sleep", "1000000") as pid:
+        assert at(port(sock), "inherited-listener") == []
+    with program("sleep", "1000000", pass_fds=[sock.fileno()]) as pid:
+        both = sorted((ME, pid))
+        assert at(port(sock), "inherited-listener") == [
+            {
+                "protocol": "tcp",
+                "src": HERE,
+                "sport": port(sock),
+                "processes": 2,
+                "programs": ",".join(str(process(each)["path"]) for each in both),
+                "pids": ",".join(str(each) for each in both),
+            }
+        ]
+
+
+def test_shell_of_a_server(stack: ExitStack) -> None:
+    shell = shutil.which("sh")
+    sock = listener(stack)
+    with (
+        program("sh", "-c", "read line; exit", stdin=subprocess.PIPE, executable=shell) as pid,
+        program("cat", stdin=subprocess.PIPE) as other,
+    ):
+        me, sh = process(ME), process(pid, "cmdline", "started")
+        del sh["path"]
+        assert [row for row in about(pid, "shell-of-a-server") if row["sport"] == port(sock)] == [
+            {
+                **sh,
+                "server_pid": ME,
+                "server_path": me["path"],
+                "protocol": "tcp",
+                "src": HERE,
+                "sport": port(sock),
+            }
+        ]
+        assert about(other, "shell-of-a-server") == []
+        sock.close()
+        assert [row for row in about(pid, "shell-of-a-server") if row["sport"] == port(sock)] == []
+
+
+def test_container_listeners() -> None:
+    def serve(entry: Path | None) -> int:
+        if entry is not None:
+            entry.write_text("0")
+        sock = socket.create_server((HERE, 0))
+        kept.append(sock)
+        return port(sock)
+
+    with container() as (id, entry):
+        with child(lambda: serve(entry)) as (pid, number):
+            row = process(pid)
+            del row["user"]
+            assert about(pid, "container-listeners") == [
+                {
+                    "container_runtime": "docker",
+                    "container_id": id,
+                    "pod_uid": None,
+                    "netns": NETNS,
+                    "protocol": "tcp",
+                    "src": HERE,
+                    "sport": number,
+                    **row,
+                }
+            ]
+        with child(lambda: serve(None)) as (pid, _):
+            assert about(pid, "container-listeners") == []
