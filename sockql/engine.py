@@ -30,7 +30,7 @@ from sockql.vtab import Module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Any, Final
 
     from sockql.host import Host
@@ -204,25 +204,30 @@ class Engine:
             raise
         return now
 
-    def share(self, several: Iterable[tuple[str, Mapping[str, Value]]]) -> None:
-        """Let statements that will be run see one instant, until :meth:`thaw`.
+    def share(self) -> None:
+        """Let the statements that :meth:`foresee` is told of see one instant, until :meth:`thaw`.
 
         Each table is collected once, when a statement first asks for it: with the columns that
-        any of them uses, and of the rows those that any of them may want.  What is wrong with a
-        statement is told when it is run.  Other statements may be run in between; they see what
-        was collected if that is enough, and the live host if it is not.
+        any of them uses, and of the rows those that any of them may want.  Other statements may be
+        run in between; they see what was collected if that is enough, else the live host.
         """
-        sharing = Sharing()
-        self._shared = Snapshot(sharing=sharing)
+        self._shared = Snapshot(sharing=Sharing())
+
+    def foresee(self, sql: str, params: Mapping[str, Value] | None = None) -> None:
+        """Count in a statement that will be run, before any of them is.
+
+        :raises QueryError: wrong SQL, a parameter without a value.
+        """
+        assert self._shared is not None, "share() comes first"
+        assert self._shared.sharing is not None
         # Estimates are made from what is in the snapshot.
         self.statement = Statement(self.host, Analysis(), snapshot=self._shared)
-        for sql, params in several:
-            for statement in statements(sql):
-                try:
-                    self._make_views(statement)
-                    sharing.add(self._analyse(statement, params))
-                except (SockqlError, apsw.Error, KeyError, UnicodeError):
-                    continue
+        for statement in statements(sql):
+            try:
+                self._make_views(statement)
+                self._shared.sharing.add(self._analyse(statement, params or {}))
+            except (apsw.Error, KeyError, UnicodeError) as error:
+                raise self.explain_error(error, statement) from None
 
     def thaw(self) -> None:
         """Let the shared snapshot go: statements see the live host again."""

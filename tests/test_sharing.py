@@ -30,7 +30,9 @@ def engine(things: Things) -> Iterator[Engine]:
 
 
 def share(engine: Engine, *statements: str) -> list[list[tuple[object, ...]]]:
-    engine.share([(statement, {}) for statement in statements])
+    engine.share()
+    for statement in statements:
+        engine.foresee(statement)
     return [engine.query(statement) for statement in statements]
 
 
@@ -117,17 +119,21 @@ def test_a_look_up_stays_one_where_it_would_make_the_collection_dearer(engine: E
 def test_a_statement_that_was_not_foreseen_sees_the_host_if_it_has_to(
     engine: Engine, things: Things
 ) -> None:
-    engine.share([("select n from things", {})])
+    engine.share()
+    engine.foresee("select n from things")
     assert engine.query("select n from things where n > 4 and n < 9") == [(5,)]
     assert engine.query("select secret from things where n = 5") == [("s5",)]
     assert engine.query("select secret from things where n = 5") == [("s5",)]
     assert asked(things) == [(), ("n = 5",)]
 
 
-def test_a_statement_that_is_wrong_says_so_when_it_is_run(engine: Engine, things: Things) -> None:
-    engine.share([("select nope from things", {}), ("select n from things where n = :n", {"n": 2})])
+def test_a_statement_that_is_wrong_is_not_counted_in(engine: Engine, things: Things) -> None:
+    engine.share()
     with pytest.raises(QueryError, match="no such column: nope"):
-        engine.query("select nope from things")
+        engine.foresee("select nope from things")
+    with pytest.raises(QueryError, match="no value for the parameter :n"):
+        engine.foresee("select n from things where n = :n")
+    engine.foresee("select n from things where n = :n", {"n": 2})
     assert engine.query("select n from things where n = :n", {"n": 2}) == [(2,)]
     assert len(things.requests) == 1
 
@@ -149,7 +155,9 @@ def test_each_statement_says_what_its_own_answer_lacks(engine: Engine) -> None:
         "select n from partial",
         "select n, (select count(*) from partial) from things where n = 1",
     ]
-    engine.share([(query, {}) for query in texts])
+    engine.share()
+    for query in texts:
+        engine.foresee(query)
     lacking = []
     for query in texts:
         for result in engine.execute(query):
@@ -170,8 +178,11 @@ def test_what_cannot_be_read_is_not_tried_again(engine: Engine) -> None:
 
     broken = Broken()
     engine.add("broken", lambda: broken)
-    engine.share([("select n from broken", {}), ("select free from broken", {})])
-    for statement in ("select n from broken", "select free from broken"):
+    several = ["select n from broken", "select free from broken"]
+    engine.share()
+    for statement in several:
+        engine.foresee(statement)
+    for statement in several:
         with pytest.raises(DataError, match="no such thing"):
             engine.query(statement)
     assert len(broken.requests) == 1
@@ -206,7 +217,8 @@ def test_the_time_to_collect_for_all_is_not_that_of_one_statement(engine: Engine
 
 def test_all_statements_together_have_to_end_in_time(engine: Engine) -> None:
     engine.add("slow", Slow)
-    engine.share([("select n from slow", {})])
+    engine.share()
+    engine.foresee("select n from slow")
     engine.deadline = time.perf_counter() + 0.05
     with pytest.raises(TimeoutExpired, match="the time for all statements is over"):
         engine.query("select n from slow")
