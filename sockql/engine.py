@@ -30,7 +30,7 @@ from sockql.vtab import Module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
     from typing import Any, Final
 
     from sockql.host import Host
@@ -229,6 +229,11 @@ class Engine:
             except (apsw.Error, KeyError, UnicodeError) as error:
                 raise self.explain_error(error, statement) from None
 
+    @property
+    def shared_seconds(self) -> float:
+        """How long it took to collect what the statements share."""
+        return 0.0 if self._shared is None else self._shared.seconds()
+
     def thaw(self) -> None:
         """Let the shared snapshot go: statements see the live host again."""
         self._shared = None
@@ -265,7 +270,7 @@ class Engine:
         self._deadline = None if self.timeout is None else perf_counter() + self.timeout
         if self._shared is not None:
             # Not what it took to collect what is there already.
-            self._deadline = self._deadline and self._deadline - self._shared.seconds()
+            self._deadline = self._deadline and self._deadline - self.shared_seconds
             self._said, self.host.notices = self.host.notices, []
         self.statement = Statement(self.host, Analysis(), snapshot=self._shared)
         beside = self._direct.running()
@@ -370,11 +375,9 @@ class Engine:
         if self._interrupted:
             raise Interrupted("interrupted")
         now = perf_counter()
-        if self._deadline is not None:
-            # What is collected for others as well is not at the cost of one statement.
-            shared = 0.0 if self._shared is None else self._shared.seconds()
-            if now > self._deadline + shared:
-                raise TimeoutExpired(f"the statement took longer than {self.timeout:g} seconds")
+        # What is collected for others as well is not at the cost of one statement.
+        if self._deadline is not None and now > self._deadline + self.shared_seconds:
+            raise TimeoutExpired(f"the statement took longer than {self.timeout:g} seconds")
         if self.deadline is not None and now > self.deadline:
             raise TimeoutExpired("the time for all statements is over")
 

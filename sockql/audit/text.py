@@ -1,0 +1,181 @@
+"""The report for people, and the same in Markdown."""
+
+from __future__ import annotations
+
+from sockql.audit.baseline import described
+from sockql.audit.outcome import ERROR, FINDING, INCOMPLETE, PASS, counted
+from sockql.command.terminal import escape, width
+from sockql.render.aligned import Aligned, Markdown
+from sockql.render.writers import render
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from typing import Final
+
+    from sockql.audit.outcome import Outcome, Report, Row
+
+#: Rows of a finding that are shown to people; the formats for programs have all of them.
+MOST: Final = 20
+
+_BOLD: Final = "\x1b[1m"
+_RED: Final = "\x1b[1;31m"
+_PLAIN: Final = "\x1b[0m"
+
+
+class _Text:
+    """Text that is written by parts."""
+
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+
+    def write(self, text: str) -> None:
+        self.parts.append(text)
+
+
+def people(report: Report, *, colours: bool) -> str:
+    """Findings with their rows, what went wrong, what was not seen, and a line that sums up.
+
+    What passed is only counted.  With ``colours`` the text goes to a terminal that has some.
+    """
+    blocks = [
+        "\n".join(_finding(outcome, colours=colours))
+        for outcome in report.ranked
+        if outcome.verdict == FINDING
+    ]
+    errors = [_line(o, ERROR, o.error or "") for o in report.ranked if o.error is not None]
+    if errors:
+        blocks.append("\n".join(errors))
+    blocks += ["\n".join(lines) for lines in _incomplete(report.ranked)]
+    baseline = list(_baseline(report))
+    if baseline:
+        blocks.append("\n".join(baseline))
+    summary = sentence(report)
+    blocks.append(f"{_BOLD}{summary}{_PLAIN}" if colours else summary)
+    return "\n\n".join(blocks) + "\n"
+
+
+def _finding(outcome: Outcome, *, colours: bool) -> Iterator[str]:
+    query = outcome.query
+    head = f"{outcome.severity}: {query.name}"
+    yield f"{_RED if colours else ''}{head}{_PLAIN if colours else ''}: {escape(query.title)}"
+    if outcome.missing:
+        yield f"  {outcome.summary}"
+    else:
+        table = _Text()
+        writer = Aligned(outcome.columns, header=True, terminal=True)
+        render(writer, outcome.rows[:MOST], table)
+        for line in "".join(table.parts).splitlines():
+            yield f"  {line}"
+    more = len(outcome.rows) - MOST
+    if more > 0:
+        yield f"  and {counted(more, 'row')} more (--json has all)"
+    if outcome.accepted:
+        yield f"  {counted(len(outcome.accepted), 'row')} accepted by the baseline"
+    for notice in outcome.notices:
+        yield f"  incomplete: {escape(notice)}"
+
+
+def _line(outcome: Outcome, verdict: str, text: str) -> str:
+    return f"{verdict}: {outcome.query.name}: {escape(text)}"
+
+
+def _incomplete(outcomes: Iterable[Outcome]) -> Iterator[list[str]]:
+    """What could not be read, each once, with the audits that would have needed it."""
+    found: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        if outcome.verdict == INCOMPLETE:
+            for notice in outcome.notices:
+                found.setdefault(notice, []).append(outcome.query.name)
+    for notice, names in found.items():
+        yield [
+            f"{INCOMPLETE}: {escape(notice)}",
+            *_filled(f"  {counted(len(names), 'audit')} not sure to pass: ", sorted(names)),
+        ]
+
+
+def _filled(head: str, names: Sequence[str], columns: int = 98) -> Iterator[str]:
+    """``names`` in lines that are not too long."""
+    line = head
+    for i, name in enumerate(names):
+        word = name + ("," if i < len(names) - 1 else "")
+        if width(line) + width(word) > columns and line.strip():
+            yield line.rstrip()
+            line = "    "
+        line += word + " "
+    yield line.rstrip()
+
+
+def _baseline(report: Report) -> Iterator[str]:
+    for name, entry in report.expired:
+        yield f"baseline: expired on {entry.expires}: {escape(described(name, entry))}"
+    for name, entry in report.unused:
+        yield f"baseline: not found any more: {escape(described(name, entry))}"
+
+
+def sentence(report: Report) -> str:
+    """What came of it all, in a line."""
+    counts = report.counts()
+    words = {
+        FINDING: "found something",
+        ERROR: "failed",
+        INCOMPLETE: "incomplete",
+        PASS: "passed",
+    }
+    said = [f"{counts[verdict]} {word}" for verdict, word in words.items() if counts[verdict]]
+    where = f" on {escape(report.host)}" if report.host else ""
+    audits = counted(len(report.outcomes), "audit")
+    return f"{audits}{where} in {report.seconds:.1f} s: {', '.join(said) or 'none was run'}"
+
+
+#: The columns of the verdicts as a table.
+COLUMNS: Final = ("audit", "severity", "verdict", "found", "accepted", "seconds", "reason")
+
+
+def rows(report: Report) -> list[Row]:
+    """The verdicts as a table, for the formats that have rows; what has to be looked at first."""
+    return [
+        (
+            outcome.query.name,
+            outcome.severity,
+            outcome.verdict,
+            0 if outcome.missing else len(outcome.rows),
+            len(outcome.accepted),
+            round(outcome.seconds, 3),
+            outcome.summary or None,
+        )
+        for outcome in report.ranked
+    ]
+
+
+def markdown(report: Report) -> str:
+    """A page of GitHub Flavored Markdown: the verdicts, then each finding with its rows."""
+    plain = Markdown(("",), header=True, terminal=False)
+    where = f" of {plain.text(report.host)}" if report.host else ""
+    parts = [f"# Audit{where}", plain.text(sentence(report))]
+    parts.append(_table(COLUMNS, rows(report)))
+    for outcome in report.ranked:
+        if outcome.verdict != FINDING:
+            continue
+        query = outcome.query
+        parts.append(f"## {query.name}: {plain.text(query.title)}")
+        if query.description:
+            parts.append(plain.text(" ".join(query.description.split())))
+        if outcome.missing:
+            parts.append(outcome.summary)
+        else:
+            parts.append(_table(outcome.columns, outcome.rows))
+        if query.false_positives:
+            lines = [f"- {plain.text(' '.join(text.split()))}" for text in query.false_positives]
+            parts.append("It may be wrong:\n\n" + "\n".join(lines))
+        parts += [f"<{link}>" for link in query.references if link.startswith("https://")]
+    notes = list(_baseline(report))
+    if notes:
+        parts.append("## Baseline\n\n" + "\n".join(f"- {plain.text(note)}" for note in notes))
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def _table(columns: Sequence[str], cells: Sequence[Row]) -> str:
+    table = _Text()
+    render(Markdown(columns, header=True, terminal=False), cells, table)
+    return "".join(table.parts)
