@@ -206,7 +206,8 @@ class Baseline:
         accepted = self.audits.get(outcome.query.name)
         if accepted is None:
             return
-        found, outcome.rows, outcome.accepted = outcome.rows, [], []
+        found = [*outcome.rows, *(row for row, _ in outcome.accepted)]
+        outcome.rows, outcome.accepted = [], []
         for identity, row in _identified(outcome, found):
             entry = accepted.entries.get(identity)
             if entry is None:

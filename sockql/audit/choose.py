@@ -80,11 +80,13 @@ def _take(chosen: Chosen, found: list[Query], paths: Iterable[str]) -> None:
 
 
 def _refuse_twins(found: list[Query]) -> None:
-    """Names are what results and baselines go by."""
+    """Take each audit once; names are what results and baselines go by, so they have to differ."""
     paths: dict[str, str] = {}
     for query in list(found):
-        path = paths.setdefault(query.name, query.path)
-        if path == query.path and any(q is not query and q.path == path for q in found):
-            found.remove(query)
-        elif path != query.path:
+        if query.name not in paths:
+            paths[query.name] = query.path
+            continue
+        path = paths[query.name]
+        if os.path.realpath(path) != os.path.realpath(query.path):
             raise UsageError(f"two audits are called {query.name}: {path} and {query.path}")
+        found.remove(query)

@@ -93,7 +93,9 @@ def run(
         engine.thaw()
 
 
-def _foreseen(engine: Engine, query: Query, binding: Binding | str, baseline: Baseline | None) -> Outcome:
+def _foreseen(
+    engine: Engine, query: Query, binding: Binding | str, baseline: Baseline | None
+) -> Outcome:
     """Tell the engine of a query that will be run; its outcome is an error if it cannot be."""
     outcome = Outcome(query)
     if isinstance(binding, str):

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
     from sockql.audit.outcome import Outcome, Report, Row
 
-#: Rows of a finding that are shown to people; the formats for programs have all of them.
+#: Rows of a finding and characters of a cell that are shown to people; the formats for programs
+#: have all of them.
 MOST: Final = 20
+WIDEST: Final = 80
 
 _BOLD: Final = "\x1b[1m"
 _RED: Final = "\x1b[1;31m"
@@ -64,7 +66,7 @@ def _finding(outcome: Outcome, *, colours: bool) -> Iterator[str]:
     else:
         table = _Text()
         writer = Aligned(outcome.columns, header=True, terminal=True)
-        render(writer, outcome.rows[:MOST], table)
+        render(writer, [tuple(map(_cut, row)) for row in outcome.rows[:MOST]], table)
         for line in "".join(table.parts).splitlines():
             yield f"  {line}"
     more = len(outcome.rows) - MOST
@@ -74,6 +76,13 @@ def _finding(outcome: Outcome, *, colours: bool) -> Iterator[str]:
         yield f"  {counted(len(outcome.accepted), 'row')} accepted by the baseline"
     for notice in outcome.notices:
         yield f"  incomplete: {escape(notice)}"
+
+
+def _cut(cell: object) -> object:
+    """A cell of a length that one can look over."""
+    if isinstance(cell, str) and len(cell) > WIDEST:
+        return cell[: WIDEST - 1] + "…"
+    return cell
 
 
 def _line(outcome: Outcome, verdict: str, text: str) -> str:

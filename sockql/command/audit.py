@@ -7,7 +7,14 @@ from contextlib import ExitStack
 from time import perf_counter, time
 
 from sockql.command.options import positive
-from sockql.command.running import open_engine, open_out, say, write_json, write_rows
+from sockql.command.running import (
+    open_engine,
+    open_out,
+    say,
+    unwind_when_terminated,
+    write_json,
+    write_rows,
+)
 from sockql.errors import Interrupted, UsageError
 
 TYPE_CHECKING = False
@@ -138,9 +145,7 @@ def _baseline(options: Options, chosen: Chosen) -> Baseline | None:
     return baseline
 
 
-def _open_files(
-    options: Options, stack: ExitStack, baseline: Baseline | None
-) -> dict[str, Output]:
+def _open_files(options: Options, stack: ExitStack, baseline: Baseline | None) -> dict[str, Output]:
     """The files that reports go to, by what they are; each appears when all is done.
 
     :raises UsageError: for one that cannot be written, and one that is named twice.
@@ -163,6 +168,7 @@ def _open_files(
         other = places.setdefault(os.path.realpath(path), f"--{what}")
         if other != f"--{what}":
             raise UsageError(f"{path}: the file of --{what} and of {other}")
+        unwind_when_terminated()
         files[what] = stack.enter_context(open_output(path))
     return files
 
@@ -184,9 +190,9 @@ def _write(options: Options, report: Report, out: Output) -> None:
     from sockql.audit import documents, text
 
     if options.format is None:
-        colours = out.terminal and not os.environ.get("NO_COLOR")
-        colours = colours and os.environ.get("TERM", "dumb") != "dumb"
-        out.write(text.people(report, colours=colours))
+        from sockql.shell.terminal import colourful
+
+        out.write(text.people(report, colours=out.terminal and colourful(1)))
     elif options.format == "json":
         write_json(documents.data(report), out)
     elif options.format == "markdown":

@@ -132,6 +132,14 @@ COMMANDS: Final = {
             choices="show|check queries",
         ),
         Command(
+            "audit",
+            "[NAME|FILE|DIR ...]",
+            "the audits among the saved queries, on one snapshot, with a verdict each",
+            "sockql.command.audit",
+            most=None,
+            choices="queries",
+        ),
+        Command(
             "completion",
             "SHELL",
             "the code that completes sockql's words in bash, zsh or fish",
@@ -238,7 +246,7 @@ OPTIONS: Final = (
         kind=ADD,
         metavar="TAG",
         group="saved queries",
-        commands=("queries",),
+        commands=("queries", "audit"),
         help="only queries that have TAG; of several, one will do",
     ),
     Option(
@@ -246,7 +254,7 @@ OPTIONS: Final = (
         kind=TAKE,
         metavar="SEVERITY",
         group="saved queries",
-        commands=("queries",),
+        commands=("queries", "audit"),
         help="only queries that are at least so severe: info, low, medium, high, critical",
     ),
     Option(
@@ -256,6 +264,60 @@ OPTIONS: Final = (
         group="saved queries",
         commands=("queries",),
         help="only queries whose name, title, description or tags have all WORDS",
+    ),
+    Option(
+        "--fail-on",
+        kind=TAKE,
+        metavar="SEVERITY",
+        group="auditing",
+        commands=("audit",),
+        help="status 1 only for findings that are at least so severe (default info: for all)",
+    ),
+    Option(
+        "--budget",
+        kind=TAKE,
+        metavar="SECONDS",
+        group="auditing",
+        commands=("audit",),
+        help="what all audits together may take; --timeout is for each of them",
+    ),
+    Option(
+        "--baseline",
+        kind=TAKE,
+        metavar="FILE",
+        group="auditing",
+        commands=("audit",),
+        help="accept the rows that FILE has",
+    ),
+    Option(
+        "--update-baseline",
+        group="auditing",
+        commands=("audit",),
+        help="write what is found into the FILE of --baseline, and what is gone out of it",
+    ),
+    Option(
+        "--reason",
+        kind=TAKE,
+        metavar="TEXT",
+        group="auditing",
+        commands=("audit",),
+        help="why --update-baseline accepts what is new",
+    ),
+    Option(
+        "--junit",
+        kind=TAKE,
+        metavar="FILE",
+        group="auditing",
+        commands=("audit",),
+        help="write the verdicts to FILE as JUnit's XML as well",
+    ),
+    Option(
+        "--sarif",
+        kind=TAKE,
+        metavar="FILE",
+        group="auditing",
+        commands=("audit",),
+        help="write the findings to FILE as SARIF 2.1.0 as well",
     ),
     Option(
         "--timeout",
@@ -276,8 +338,9 @@ BY_FLAG: Final = {flag: option for option in OPTIONS for flag in option.flags}
 STATUSES: Final = """\
 exit status:
   0    done
+  1    an audit found something; --fail-on says how severe it has to be
   2    wrong usage, wrong SQL, or output that cannot be written
-  3    the data could not be had; with --strict, also when some of it could not
+  3    the data could not be had, or an audit failed; with --strict, also when some could not
   124  a statement took longer than --timeout
   130  interrupted
 """

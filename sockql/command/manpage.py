@@ -61,6 +61,21 @@ _STREAM: Final = (
     ),
 )
 
+_AUDITING: Final = (
+    (
+        "sockql audit runs the saved queries of the kind audit: all of them, or those that are named "
+        "or in a FILE or DIR, which are paths with a slash in them. All see one snapshot of the "
+        "host, in which each table is collected once. The verdict of an audit is finding, error, "
+        "incomplete (nothing was found, but something could not be read) or pass."
+    ),
+    (
+        "The status is 1 for a finding of the severity --fail-on or above; else 3 for an error and, "
+        "with --strict, when something could not be read; else 0. --baseline accepts rows by the "
+        "keys of their query; its file has a line for each, with a reason and, where it is to end, "
+        "a day. --json and --markdown have all rows, the other formats one for each audit."
+    ),
+)
+
 _ENVIRONMENT: Final = (
     ("NO_COLOR", "When set and not empty, no colours are used."),
     ("PAGER", "The program that shows long results of the interactive shell."),
@@ -94,6 +109,10 @@ _EXAMPLES: Final = (
         ),
     ),
     (
+        "What should not be there, but for what is accepted:",
+        "sockql audit --fail-on medium --baseline accepted.json --sarif findings.sarif",
+    ),
+    (
         "Completion in this bash:",
         'eval "$(sockql completion bash)"',
     ),
@@ -121,6 +140,7 @@ def page() -> str:
     for keys, what in KEYS:
         lines += [".TP", _bold(keys), _text(_sentence(what))]
     lines += _paragraphs(_STREAM)
+    lines += [".SH AUDITING", *_paragraphs(_AUDITING)]
     lines.append(".SH EXIT STATUS")
     for status, meaning in _statuses():
         lines += [".TP", _bold(status), _text(_sentence(meaning))]

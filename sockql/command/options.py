@@ -33,6 +33,13 @@ class Options:
         self.tags: list[str] = []
         self.severity: str | None = None
         self.search: str | None = None
+        self.fail_on: str | None = None
+        self.budget: str | None = None
+        self.baseline: str | None = None
+        self.update_baseline = False
+        self.reason: str | None = None
+        self.junit: str | None = None
+        self.sarif: str | None = None
         self.strict = False
         self.timing = False
         self.debug = False

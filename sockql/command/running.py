@@ -179,11 +179,15 @@ def open_out(options: Options) -> Output:
 
     if options.output is None:
         return standard_output()
+    unwind_when_terminated()
+    return open_output(options.output)
+
+
+def unwind_when_terminated() -> None:
+    """Let SIGTERM and SIGHUP raise, so that no temporary file stays behind."""
     for number in (signal.SIGTERM, signal.SIGHUP):
-        # Unwind, so that no temporary file stays behind.
         if signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, _terminated)
-    return open_output(options.output)
 
 
 def _terminated(number: int, _frame: FrameType | None) -> None:

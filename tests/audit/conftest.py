@@ -1,0 +1,5 @@
+from __future__ import annotations
+
+from tests.audit.machine import machine
+
+__all__ = ["machine"]

@@ -1,0 +1,228 @@
+"""The reports for programs, held against their formats."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from sockql import __version__
+from tests.audit.machine import HOSTILE, Machine
+from tests.audit.sarif_schema import problems
+from tests.audit.test_verdicts import HEAD, LOST
+
+
+def sarif(machine: Machine, *words: str) -> Any:
+    machine(*words, "--sarif", "s.sarif")
+    return json.loads((machine.root / "s.sarif").read_bytes())
+
+
+def test_sarif_has_a_rule_for_each_audit_and_a_result_for_each_row(machine: Machine) -> None:
+    machine.write(column=HEAD + "select pid from processes where pid = no_such(1)")
+    (machine.root / "base.json").write_text(
+        '{"sockql_baseline": 1, "audits": {"workers": {"keys": ["name", "parent"], "accepted": ['
+        '{"row": {"name": "worker", "parent": 42}, "reason": "why\\u001b"}]}}}'
+    )
+    log = sarif(machine, "--baseline", "base.json")
+    assert problems(log) == []
+    (run,) = log["runs"]
+    driver = run["tool"]["driver"]
+    assert (driver["name"], driver["version"]) == ("sockql", __version__)
+    assert [
+        (rule["id"], rule["defaultConfiguration"]["level"], rule["properties"])
+        for rule in driver["rules"]
+    ] == [
+        ("lost", "error", {"tags": ["security"], "security-severity": "9.5"}),
+        ("workers", "error", {"tags": ["security", "work"], "security-severity": "8.0"}),
+        ("started", "warning", {"tags": ["security"], "security-severity": "5.5"}),
+        ("column", "note", {"tags": ["security"], "security-severity": "3.0"}),
+        ("hostile", "note", {"tags": ["security"], "security-severity": "3.0"}),
+    ]
+    assert driver["rules"][1]["helpUri"] == "https://example.org/work"
+    assert driver["rules"][1]["help"] == {"text": "It may be wrong:\n- They are paid."}
+    results = [
+        (r["ruleId"], r["level"], r["message"]["text"], r["properties"], r.get("suppressions"))
+        for r in run["results"]
+    ]
+    accepted = [{"kind": "external", "status": "accepted", "justification": "why\x1b"}]
+    assert results == [
+        (
+            "workers",
+            "error",
+            "Workers that run: pid = 43, name = worker, parent = 1",
+            {"row": {"pid": 43, "name": "worker", "parent": 1}},
+            None,
+        ),
+        (
+            "workers",
+            "error",
+            "Workers that run: pid = 44, name = worker, parent = 42",
+            {"row": {"pid": 44, "name": "worker", "parent": 42}},
+            accepted,
+        ),
+        (
+            "hostile",
+            "note",
+            f"Names of terminals' nightmares: pid = 42, name = {HOSTILE}",
+            {"row": {"pid": 42, "name": HOSTILE}},
+            None,
+        ),
+    ]
+    uri = run["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+    assert uri == f"file://{machine.queries}/workers.sql"
+    (invocation,) = run["invocations"]
+    assert (invocation["executionSuccessful"], invocation["exitCode"], invocation["machine"]) == (
+        False,
+        1,
+        "stage",
+    )
+    assert [
+        (said["level"], said["associatedRule"]["id"], said["message"]["text"])
+        for said in invocation["toolExecutionNotifications"]
+    ] == [
+        ("warning", "lost", LOST),
+        ("error", "column", f"{machine.queries}/column.sql:4: no such function: no_such"),
+    ]
+
+
+def test_sarif_knows_a_row_again_by_its_keys(machine: Machine) -> None:
+    def fingerprints() -> list[str]:
+        results = sarif(machine, "workers")["runs"][0]["results"]
+        return [result["partialFingerprints"]["sockqlRow/v1"] for result in results]
+
+    before = fingerprints()
+    text = (machine.queries / "workers.sql").read_text()
+    machine.write(workers=text.replace("select pid,", "select pid + 1000 as pid,"))
+    assert fingerprints() == before
+    assert len(set(before)) == 2
+    machine.write(workers=text.replace("parent from", "parent + 1 as parent from"))
+    assert set(fingerprints()).isdisjoint(before)
+
+
+def test_sarif_says_that_rows_are_missing(machine: Machine) -> None:
+    machine.write(started=(machine.queries / "started.sql").read_text().replace("= 1", "= 9"))
+    log = sarif(machine, "started")
+    assert problems(log) == []
+    assert [result["message"]["text"] for result in log["runs"][0]["results"]] == [
+        "Somebody was the first: no rows where some are expected"
+    ]
+
+
+def test_the_check_of_sarif_finds_what_is_wrong(machine: Machine) -> None:
+    log = sarif(machine, "workers")
+    run = log["runs"][0]
+    run["results"][0]["ruleIndex"] = 0
+    run["results"][1]["level"] = "bad"
+    run["invocations"][0]["startTimeUtc"] = "2026-01-01 00:00"
+    del run["tool"]["driver"]["name"]
+    assert len(problems(log)) == 3
+
+
+def junit(machine: Machine, *words: str) -> ET.Element:
+    machine(*words, "--junit", "j.xml")
+    # expat refuses what is not XML, a control character among it.
+    return ET.parse(machine.root / "j.xml").getroot()
+
+
+def cases(root: ET.Element) -> list[tuple[str, str, list[tuple[str, str | None]]]]:
+    (suite,) = root
+    for case in suite:
+        assert re.fullmatch(r"\d+\.\d{3}", case.attrib["time"])
+    return [
+        (
+            case.attrib["classname"],
+            case.attrib["name"],
+            [(e.tag, e.get("message", e.text)) for e in case],
+        )
+        for case in suite
+    ]
+
+
+ERROR = "no such function: no_such"
+
+
+def test_junit_has_a_test_for_each_audit(machine: Machine) -> None:
+    machine.write(column=HEAD + "select pid from processes where pid = no_such(1)")
+    root = junit(machine, "--fail-on", "medium")
+    (suite,) = root
+    assert (root.tag, suite.tag) == ("testsuites", "testsuite")
+    assert {k: v for k, v in suite.attrib.items() if k not in ("time", "timestamp")} == {
+        "name": "sockql audit",
+        "hostname": "stage",
+        "tests": "5",
+        "failures": "1",
+        "errors": "1",
+        "skipped": "1",
+    }
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", suite.attrib["timestamp"])
+    assert cases(root) == [
+        ("sockql.critical", "lost", [("skipped", f"Files that are lost: {LOST}")]),
+        ("sockql.high", "workers", [("failure", "Workers that run: 2 rows")]),
+        ("sockql.medium", "started", []),
+        ("sockql.low", "column", [("error", f"T: {machine.queries}/column.sql:4: {ERROR}")]),
+        (
+            "sockql.low",
+            "hostile",
+            [
+                (
+                    "system-out",
+                    "Names of terminals' nightmares: 1 row\npid = 42, name = e\\x1b[2J<&|",
+                )
+            ],
+        ),
+    ]
+    failure = suite[1][0]
+    assert (failure.get("type"), failure.text) == (
+        "high",
+        "pid = 43, name = worker, parent = 1\npid = 44, name = worker, parent = 42",
+    )
+
+
+def test_junit_has_an_error_where_all_has_to_be_seen(machine: Machine) -> None:
+    root = junit(machine, "lost", "hostile", "--strict")
+    assert cases(root) == [
+        ("sockql.critical", "lost", [("error", f"Files that are lost: {LOST}")]),
+        ("sockql.low", "hostile", [("failure", "Names of terminals' nightmares: 1 row")]),
+    ]
+
+
+def test_markdown_is_a_page_that_no_name_can_forge(machine: Machine) -> None:
+    status, text, _ = machine("--markdown")
+    assert status == 1
+    text = re.sub(r"\d+\.\d+ s:", "0.1 s:", text)
+    text = re.sub(r"0\.\d+", "0.1", text)
+    text = re.sub(r" +", " ", re.sub(r"-{2,}", "---", text))
+    assert text == (
+        "# Audit of stage\n\n"
+        "4 audits on stage in 0.1 s: 2 found something, 1 incomplete, 1 passed\n\n"
+        "| audit | severity | verdict | found | accepted | seconds | reason |\n"
+        "| --- | --- | --- | ---: | ---: | ---: | --- |\n"
+        "| workers | high | finding | 2 | 0 | 0.1 | 2 rows |\n"
+        "| hostile | low | finding | 1 | 0 | 0.1 | 1 row |\n"
+        f"| lost | critical | incomplete | 0 | 0 | 0.1 | {LOST} |\n"
+        "| started | medium | pass | 0 | 0 | 0.1 | |\n\n"
+        "## workers: Workers that run\n\n"
+        "Nobody is to work.\n\n"
+        "| pid | name | parent |\n| ---: | --- | ---: |\n"
+        "| 43 | worker | 1 |\n| 44 | worker | 42 |\n\n"
+        "It may be wrong:\n\n- They are paid.\n\n"
+        "<https://example.org/work>\n\n"
+        "## hostile: Names of terminals' nightmares\n\n"
+        "| pid | name |\n| ---: | --- |\n"
+        "| 42 | e\\x1b\\[2J\\<\\&\\| |\n"
+    )
+
+
+@pytest.mark.parametrize("name", ["xml.etree.ElementTree", "yaml", "sockql.audit.sarif"])
+def test_a_query_pays_nothing_for_audits(name: str) -> None:
+    code = (
+        "import sys; from sockql import cli; cli.main(['--json', 'select 1 as a']);"
+        f"sys.exit({name!r} in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, b"")

@@ -1,0 +1,286 @@
+"""Each audit has the verdict that it deserves, and the exit status follows from all of them."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.audit.machine import HOSTILE, Machine
+from tests.test_engine import ENDLESS
+
+LOST = "fds: 1 file could not be examined (ENOENT); what stat(2) tells of them is NULL"
+
+
+def verdicts(machine: Machine, *words: str) -> dict[str, str]:
+    return {audit["audit"]: audit["verdict"] for audit in machine.json(*words)["audits"]}
+
+
+def test_all_audits_are_run_and_what_to_look_at_comes_first(machine: Machine) -> None:
+    found = machine.json()
+    for audit in found["audits"]:
+        assert audit.pop("seconds") >= 0
+        assert audit.pop("file") == str(machine.queries / f"{audit['audit']}.sql")
+    assert found["audits"] == [
+        {
+            "audit": "workers",
+            "title": "Workers that run",
+            "severity": "high",
+            "tags": ["work"],
+            "verdict": "finding",
+            "expect": "no rows",
+            "rows": [
+                {"pid": 43, "name": "worker", "parent": 1},
+                {"pid": 44, "name": "worker", "parent": 42},
+            ],
+            "accepted": [],
+            "notices": [],
+            "error": None,
+        },
+        {
+            "audit": "hostile",
+            "title": "Names of terminals' nightmares",
+            "severity": "low",
+            "tags": [],
+            "verdict": "finding",
+            "expect": "no rows",
+            "rows": [{"pid": 42, "name": HOSTILE}],
+            "accepted": [],
+            "notices": [],
+            "error": None,
+        },
+        {
+            "audit": "lost",
+            "title": "Files that are lost",
+            "severity": "critical",
+            "tags": [],
+            "verdict": "incomplete",
+            "expect": "no rows",
+            "rows": [],
+            "accepted": [],
+            "notices": [LOST],
+            "error": None,
+        },
+        {
+            "audit": "started",
+            "title": "Somebody was the first",
+            "severity": "medium",
+            "tags": [],
+            "verdict": "pass",
+            "expect": "rows",
+            "rows": [],
+            "accepted": [],
+            "notices": [],
+            "error": None,
+        },
+    ]
+    assert (found["host"], found["status"], found["baseline"], found["verdicts"]) == (
+        "stage",
+        1,
+        {"expired": [], "unused": []},
+        {"finding": 2, "error": 0, "incomplete": 1, "pass": 1},
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (["workers", "started", "workers"], ["workers", "started"]),
+        (["./queries"], ["workers", "hostile", "lost", "started"]),
+        (["./queries/lost.sql", "lost"], ["lost"]),
+        (["--tag", "work"], ["workers"]),
+        (["--severity", "medium"], ["workers", "lost", "started"]),
+        (["--severity", "high", "./queries/"], ["workers", "lost"]),
+    ],
+)
+def test_some_can_be_chosen(machine: Machine, words: list[str], names: list[str]) -> None:
+    assert list(verdicts(machine, *words)) == names
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["list"], "list is a report, not an audit: sockql run list shows it"),
+        (["worker"], "no saved query worker; did you mean workers?"),
+        (["./none"], "./none: No such file or directory"),
+        (["--tag", "play"], "none of 4 audits has that tag and is so severe"),
+        (["--severity", "worse"], "--severity worse: not one of info, low, medium, high, critical"),
+        (["--fail-on", "worse"], "--fail-on worse: not one of info, low, medium, high, critical"),
+        (["--budget", "0"], "--budget 0: not a positive number of seconds"),
+        (["-f", "x"], "audit takes no -f; a query in a file is named by its path: ./NAME.sql"),
+        (["-p", "no=1"], "-p no: none of the audits has a parameter no"),
+    ],
+)
+def test_what_cannot_be_run_is_said(machine: Machine, words: list[str], said: str) -> None:
+    assert machine(*words) == (2, "", f"sockql: {said}\n")
+
+
+def test_two_audits_of_one_name_are_refused(machine: Machine) -> None:
+    other = machine.root / "other"
+    other.mkdir()
+    (other / "workers.sql").write_text((machine.queries / "workers.sql").read_text())
+    mine = machine.queries / "workers.sql"
+    assert machine("workers", "./other") == (
+        2,
+        "",
+        f"sockql: two audits are called workers: {mine} and ./other/workers.sql\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        (["started"], 0),
+        (["workers"], 1),
+        (["lost"], 0),
+        (["lost", "--strict"], 3),
+        (["lost", "workers", "--strict"], 1),
+        (["hostile", "--fail-on", "low"], 1),
+        (["hostile", "--fail-on", "medium"], 0),
+        (["hostile", "lost", "--fail-on", "medium", "--strict"], 3),
+        (["workers", "--fail-on", "critical"], 0),
+    ],
+)
+def test_the_status_follows_from_the_verdicts(
+    machine: Machine, words: list[str], status: int
+) -> None:
+    assert machine(*words)[0] == status
+
+
+def test_rows_that_are_expected_and_missing_are_a_finding(machine: Machine) -> None:
+    machine.write(started=(machine.queries / "started.sql").read_text().replace("= 1", "= 9"))
+    status, text, _ = machine("started")
+    assert (status, text.splitlines()[:2]) == (
+        1,
+        ["medium: started: Somebody was the first", "  no rows where some are expected"],
+    )
+
+
+HEAD = "-- title: T\n-- severity: low\n-- kind: audit\n"
+
+
+def test_what_goes_wrong_with_one_audit_does_not_keep_the_others_from_running(
+    machine: Machine,
+) -> None:
+    machine.write(
+        broken="-- title: T\n-- sevrity: low\nselect 1",
+        column=HEAD + "select nope from processes",
+        keys=HEAD + "-- keys: [nme]\nselect name from processes",
+        middle=HEAD + "select pid, inet_in('x', name) from processes where pid > 1",
+        parameter=HEAD
+        + "-- params:\n--   port: {type: integer}\nselect pid from fds where fd = :port",
+    )
+    queries = machine.queries
+    found = machine.json()
+    errors = {a["audit"]: a["error"] for a in found["audits"] if a["error"]}
+    assert errors == {
+        "broken": f"{queries}/broken.sql:2: the header has no key 'sevrity'; did you mean severity?",
+        "column": f"{queries}/column.sql:4: no such column: nope",
+        "keys": f"{queries}/keys.sql: keys: the result has no column nme",
+        "middle": f"{queries}/middle.sql:4: inet_in: 'e\\x1b[2J<&|' is not an address or CIDR prefix",
+        "parameter": "parameter needs a value for port: -p port=INTEGER",
+    }
+    assert found["verdicts"] == {"finding": 2, "error": 5, "incomplete": 1, "pass": 1}
+    assert found["status"] == 1
+    assert machine("column", "started")[0] == 3
+    assert machine("parameter", "-p", "port=3")[0] == 1
+
+
+def test_a_wrong_parameter_of_the_only_audit_is_wrong_usage(machine: Machine) -> None:
+    machine.write(
+        a=HEAD + "-- params:\n--   fd: {type: integer}\nselect pid from fds where fd = :fd"
+    )
+    assert machine("a") == (2, "", "sockql: a needs a value for fd: -p fd=INTEGER\n")
+    assert machine("a", "-p", "fd=x") == (2, "", "sockql: a: fd: an integer is wanted, not 'x'\n")
+
+
+def test_a_table_is_a_parameter_of_an_audit(machine: Machine) -> None:
+    machine.write(
+        known=HEAD
+        + "-- params:\n--   allowed: {type: table, columns: [name], default: [[worker]]}\n"
+        "select name from processes where pid = 44 and name not in (select name from allowed)",
+        others=HEAD + "-- params:\n--   allowed: {type: table, columns: [pid], default: [[1]]}\n"
+        "select pid from processes where pid not in (select pid from allowed) and pid < 43",
+    )
+    found = machine.json("known", "others")
+    assert [(a["audit"], a["rows"]) for a in found["audits"]] == [
+        ("others", [{"pid": 42}]),
+        ("known", []),
+    ]
+
+
+def test_an_audit_that_takes_too_long_fails_and_the_others_go_on(machine: Machine) -> None:
+    machine.write(endless=HEAD + "-- timeout: 0.2\n" + ENDLESS)
+    found = machine.json("endless", "workers")
+    assert [(a["audit"], a["verdict"], a["error"]) for a in found["audits"]] == [
+        ("workers", "finding", None),
+        ("endless", "error", "the statement took longer than 0.2 seconds"),
+    ]
+    found = machine.json("endless", "--timeout", "0.1")
+    assert found["audits"][0]["error"] == "the statement took longer than 0.1 seconds"
+    assert found["status"] == 3
+
+
+def test_all_audits_together_have_a_budget(machine: Machine) -> None:
+    machine.write(endless=HEAD.replace("low", "critical") + ENDLESS)
+    found = machine.json("endless", "workers", "--budget", "0.2")
+    assert {a["audit"]: a["error"] for a in found["audits"]} == {
+        "endless": "ended: the 0.2 seconds for all audits are over",
+        "workers": "not run: the 0.2 seconds for all audits are over",
+    }
+
+
+def test_people_see_findings_first_and_every_reason_once(machine: Machine) -> None:
+    machine.write(
+        lost_too=HEAD + "select pid from fds where size = 7",
+        column=HEAD + "select pid from processes where pid = no_such(1)",
+    )
+    status, text, error = machine()
+    assert (status, error) == (1, "")
+    text = re.sub(r"in \d+\.\d s", "in 0.1 s", text)
+    assert text == (
+        "high: workers: Workers that run\n"
+        "  pid  name    parent\n"
+        "  ---  ------  ------\n"
+        "   43  worker       1\n"
+        "   44  worker      42\n"
+        "\n"
+        "low: hostile: Names of terminals' nightmares\n"
+        "  pid  name\n"
+        "  ---  -----------\n"
+        "   42  e\\x1b[2J<&|\n"
+        "\n"
+        f"error: column: {machine.queries}/column.sql:4: no such function: no_such\n"
+        "\n"
+        f"incomplete: {LOST}\n"
+        "  2 audits not sure to pass: lost, lost_too\n"
+        "\n"
+        "6 audits on stage in 0.1 s: 2 found something, 1 failed, 2 incomplete, 1 passed\n"
+    )
+
+
+def test_people_see_some_rows_and_the_beginning_of_long_cells(machine: Machine) -> None:
+    machine.write(
+        many=HEAD + "with recursive n(i) as (select 1 union all select i + 1 from n limit 25) "
+        "select i, printf('%.*c', 100, 'x') as text from n"
+    )
+    lines = machine("many")[1].splitlines()
+    assert lines[3] == "   1  " + "x" * 79 + "…"
+    assert len(lines) == 26
+    assert lines[-3] == "  and 5 rows more (--json has all)"
+    assert len(machine.json("many")["audits"][0]["rows"]) == 25
+
+
+def test_the_formats_that_have_rows_have_the_verdicts(machine: Machine) -> None:
+    status, text, _ = machine("--csv")
+    rows = [line.split(",") for line in text.splitlines()]
+    assert (status, [row[:5] + row[6:] for row in rows]) == (
+        1,
+        [
+            ["audit", "severity", "verdict", "found", "accepted", "reason"],
+            ["workers", "high", "finding", "2", "0", "2 rows"],
+            ["hostile", "low", "finding", "1", "0", "1 row"],
+            ["lost", "critical", "incomplete", "0", "0", LOST],
+            ["started", "medium", "pass", "0", "0", ""],
+        ],
+    )
