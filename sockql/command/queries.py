@@ -52,10 +52,8 @@ def _list(options: Options) -> int:
         if options.format == "json":
             write_json(list(map(describe.data, queries)), out)
         elif options.format is None:
-            # Paths are long, and `show` has them.
-            write_rows(
-                options, describe.COLUMNS[:-1], [describe.row(query)[:-1] for query in queries], out
-            )
+            shown = [describe.row(query)[: describe.FIRST] for query in queries]
+            write_rows(options, describe.COLUMNS[: describe.FIRST], shown, out)
         else:
             write_rows(options, describe.COLUMNS, map(describe.row, queries), out)
     _say_notices(library.notices)

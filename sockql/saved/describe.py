@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
     from sockql.saved.query import Param, Query
 
-#: The columns of the list; the last one is left out for people.
-COLUMNS: Final = ("query", "kind", "severity", "tags", "parameters", "title", "file")
+#: The columns of the list; people get the first ones of a row, and the rest from ``show``.
+COLUMNS: Final = ("query", "kind", "severity", "title", "tags", "parameters", "file")
+FIRST: Final = 5
 
 
 def row(query: Query) -> tuple[Any, ...]:
@@ -22,9 +23,9 @@ def row(query: Query) -> tuple[Any, ...]:
         query.name,
         query.kind,
         query.severity,
+        query.title or None,
         ", ".join(query.tags) or None,
         ", ".join(query.params) or None,
-        query.title or None,
         query.path,
     )
 

@@ -151,10 +151,10 @@ def test_queries_are_listed_in_every_format(
     status, out, err = sockql(capfd, "queries", "--search", "zz-", "--csv")
     assert (status, err) == (0, "")
     assert out == (
-        "query,kind,severity,tags,parameters,title,file\n"
-        f'zz-both,report,,,"a, b",Both \x1b[31m things.,{folder}/zz-both.sql\n'
-        f"zz-listening,report,low,net,port,Listeners on a port,{folder}/zz-listening.sql\n"
-        f"zz-slow,report,,,,Slow,{folder}/zz-slow.sql\n"
+        "query,kind,severity,title,tags,parameters,file\n"
+        f'zz-both,report,,Both \x1b[31m things.,,"a, b",{folder}/zz-both.sql\n'
+        f"zz-listening,report,low,Listeners on a port,net,port,{folder}/zz-listening.sql\n"
+        f"zz-slow,report,,Slow,,,{folder}/zz-slow.sql\n"
     )
     status, out, err = sockql(capfd, "queries", "--search", "zz-", "--severity", "info", "--json")
     listening = {
@@ -184,7 +184,7 @@ def test_queries_are_listed_in_every_format(
     status, out, err = sockql(capfd, "queries", "--tag", "net", "--search", "zz-", "--no-header")
     assert (status, out.split(), err) == (
         0,
-        ["zz-listening", "report", "low", "net", "port", "Listeners", "on", "a", "port"],
+        ["zz-listening", "report", "low", "Listeners", "on", "a", "port", "net"],
         "",
     )
     (folder / "zz-bad.sql").write_text("-- title: []\nselect 1")
@@ -241,10 +241,10 @@ def test_a_query_is_shown_with_everything_it_says(
     status, out, err = sockql(capfd, "queries", "show", "zz-both", "--json")
     (data,) = json.loads(out)
     assert (status, data["query"], data["sql"], err) == (0, "zz-both", BOTH, "")
-    columns = "query,kind,severity,tags,parameters,title,file,sql\n"
+    columns = "query,kind,severity,title,tags,parameters,file,sql\n"
     assert sockql(capfd, "queries", "show", "zz-slow", "--csv") == (
         0,
-        f'{columns}zz-slow,report,,,,Slow,{folder}/zz-slow.sql,"{SLOW}"\n',
+        f'{columns}zz-slow,report,,Slow,,,{folder}/zz-slow.sql,"{SLOW}"\n',
         "",
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from sockql.errors import UsageError
 from sockql.saved import header
-from sockql.saved.query import KEYS, HeaderError, Param, Query, parse, read
+from sockql.saved.query import KEYS, SEVERITIES, HeaderError, Param, Query, parse, read
 
 FULL = """\
 -- Copyright somebody
@@ -281,3 +282,49 @@ def test_any_text_is_a_query_or_a_header_error(text: str, start: str) -> None:
         kept = start + text
     assert kept == start + text
     assert said is None or said.startswith("q.sql:")
+
+
+TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1).filter(
+    lambda text: bool(text.strip()) and text == text.strip()
+)
+NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True)
+HEADERS = st.fixed_dictionaries(
+    {"title": TEXTS},
+    optional={
+        "description": TEXTS,
+        "tags": st.lists(st.from_regex(r"[a-z0-9._-]+", fullmatch=True), unique=True),
+        "severity": st.sampled_from(SEVERITIES),
+        "keys": st.lists(TEXTS, unique=True),
+        "references": st.lists(TEXTS),
+        "timeout": st.floats(0.001, 1e6),
+        "params": st.dictionaries(
+            NAMES,
+            st.one_of(
+                st.fixed_dictionaries(
+                    {"type": st.just("integer")},
+                    optional={"default": st.integers(-(2**63), 2**63 - 1) | st.none()},
+                ),
+                st.fixed_dictionaries(
+                    {"type": st.just("text")},
+                    optional={"default": st.text(st.characters(codec="ascii")) | st.none()},
+                ),
+            ),
+            max_size=3,
+        ),
+    },
+)
+
+
+@given(HEADERS)
+def test_what_another_program_writes_as_yaml_is_read_as_it_was(said: dict[str, Any]) -> None:
+    text = yaml.safe_dump(said, allow_unicode=True, width=60)
+    lines = "".join(f"-- {line}\n" for line in text.split("\n"))
+    query = parse(f"{lines}\nselect 1", "q.sql")
+    params = said.pop("params", {})
+    for key, value in said.items():
+        found = getattr(query, key)
+        assert (list(found) if isinstance(found, tuple) else found) == value
+    assert {
+        name: {"type": p.type, **({} if p.required else {"default": p.default})}
+        for name, p in query.params.items()
+    } == params

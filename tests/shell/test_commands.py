@@ -487,7 +487,7 @@ def test_saved_queries_are_listed_run_and_replaced(enter: Enter, home: Path) -> 
     assert enter(".run plus_one m=1")[1] == "plus_one has no parameter m; it has n, text\n"
     assert enter(".run plus_one n")[1].startswith("n: not NAME=VALUE")
     assert enter(".run plus_won")[1] == "no saved query plus_won; did you mean plus_one?\n"
-    assert enter(".queries ADDS plus") == (f'plus_one,report,,,"n, text",Adds one.,{file}\n', "")
+    assert enter(".queries ADDS plus") == (f'plus_one,report,,Adds one.,,"n, text",{file}\n', "")
     assert "is there already" in enter(".save plus_one select 2")[1]
     enter(".save -f plus_one select 2 as two")
     assert enter(".run plus_one")[0] == "2\n"
