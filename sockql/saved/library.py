@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 VARIABLE: Final = "SOCKQL_QUERIES"
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_NO_NAME: Final = "not the name of a query, which has letters, digits, _, - and dots"
 
 
 def user_directory(environment: Mapping[str, str] = os.environ) -> str:
@@ -110,22 +111,22 @@ class Library:
     def _listed(self) -> Iterator[str]:
         for directory in dict.fromkeys(self.paths):
             try:
-                files = os.listdir(directory)
-            except FileNotFoundError:
-                continue  # the user's directory is there once something is saved
+                with os.scandir(directory) as entries:
+                    found = sorted(entries, key=lambda entry: entry.name)
             except OSError as error:
-                self._notice(f"{directory}: {error.strerror}")
+                # The user's directory is there once something has been saved.
+                if not (isinstance(error, FileNotFoundError) and directory == user_directory()):
+                    self._notice(f"{directory}: {error.strerror}")
                 continue
-            for file in sorted(files):
-                path = os.path.join(directory, file)
-                if not _is_query(file):
+            for entry in found:
+                if not _is_query(entry.name):
                     continue
-                if is_name(name_of(path)):
-                    yield path
+                if not entry.is_file():  # reading a FIFO would never end
+                    self._notice(f"{entry.path}: not a file")
+                elif is_name(name_of(entry.path)):
+                    yield entry.path
                 else:
-                    self._notice(
-                        f"{path}: not the name of a query, which has letters, digits, _, - and dots"
-                    )
+                    self._notice(f"{entry.path}: {_NO_NAME}")
 
     def _notice(self, text: str) -> None:
         if text not in self.notices:

@@ -42,10 +42,13 @@ def test_the_search_path_is_the_environment_then_the_user_then_the_shipped_ones(
         assert user_directory(environment) == f"{home}/.config/sockql/queries"
 
 
-def test_the_first_of_two_queries_counts_and_the_other_is_noticed(tmp_path: Path) -> None:
+def test_the_first_of_two_queries_counts_and_the_other_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", f"{tmp_path}/none")
     first = write(tmp_path / "first", both="select 1", one="select 3")
     second = write(tmp_path / "second", both="select 2", two="select 4")
-    library = Library([first, second, f"{tmp_path}/none", first])
+    library = Library([first, second, user_directory(), first])
     assert [(q.name, q.path, q.sql) for q in library.all()] == [
         ("both", f"{first}/both.sql", "select 1"),
         ("one", f"{first}/one.sql", "select 3"),
@@ -66,7 +69,8 @@ def test_files_that_are_no_queries_do_not_hide_the_others(tmp_path: Path) -> Non
     (tmp_path / "q" / "README.md").write_text("no query")
     (tmp_path / "q" / "folder.sql").mkdir()
     (tmp_path / "q" / "dangling.sql").symlink_to("nowhere")
-    library = Library([path, f"{path}/good.sql"])
+    os.mkfifo(tmp_path / "q" / "fifo.sql")
+    library = Library([path, f"{path}/good.sql", f"{path}/none"])
     assert [query.name for query in library.all()] == ["good"]
     about = "not the name of a query, which has letters, digits, _, - and dots"
     assert sorted(library.notices) == sorted(
@@ -74,10 +78,12 @@ def test_files_that_are_no_queries_do_not_hide_the_others(tmp_path: Path) -> Non
             f"{path}/$(reboot).sql: {about}",
             f"{path}/a b.sql: {about}",
             f"{path}/x.sql.sql: {about}",
-            f"{path}/dangling.sql: No such file or directory",
+            f"{path}/dangling.sql: not a file",
+            f"{path}/fifo.sql: not a file",
             f"{path}/empty.sql:1: there is no statement in it",
-            f"{path}/folder.sql: Is a directory",
+            f"{path}/folder.sql: not a file",
             f"{path}/good.sql: Not a directory",
+            f"{path}/none: No such file or directory",
         ]
     )
 
