@@ -84,7 +84,8 @@ class Library:
             return self._first(self.files[name])
         from difflib import get_close_matches
 
-        close = get_close_matches(name, self.files, 1)
+        starting = [each for each in self.files if each.startswith(name)]
+        close = get_close_matches(name, self.files, 1) or starting
         if close:
             meant = f"did you mean {close[0]}?"
         elif os.path.exists(name):

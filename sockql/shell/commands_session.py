@@ -163,12 +163,13 @@ def edit(shell: Shell, _words: list[str]) -> None:
 @command(".queries", "[TEXT]")
 def queries(shell: Shell, words: list[str]) -> None:
     """List the saved queries, or those that speak of all words of TEXT."""
-    from sockql.saved.describe import COLUMNS, row
+    from sockql.saved.describe import COLUMNS, FIRST, row
     from sockql.saved.library import Library, selected
 
     library = Library()
     found = selected(library.all(), words=words[0] if words else "")
-    shell.results.rows(COLUMNS, map(row, found))
+    shown = FIRST if shell.results.on_screen else len(COLUMNS)
+    shell.results.rows(COLUMNS[:shown], [row(query)[:shown] for query in found])
     for notice in library.notices:
         shell.say(escape(notice))
 

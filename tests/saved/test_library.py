@@ -97,6 +97,7 @@ def test_a_query_is_found_by_name_or_path(tmp_path: Path, monkeypatch: pytest.Mo
         assert library.find(name).name == "listening"
     for name, said in (
         ("listenin", "no saved query listenin; did you mean listening?"),
+        ("lis", "no saved query lis; did you mean listening?"),
         ("xyz", "no saved query xyz; sockql queries lists them"),
         ("./xyz.sql", "./xyz.sql: No such file or directory"),
     ):
