@@ -56,7 +56,7 @@ def load(engine: Engine, name: str, path: str, columns: Sequence[str] = ()) -> N
         has = ", ".join(found.columns)
         raise UsageError(f"{path}:{found.header}: no column {lacking[0]}; it has {has}")
     try:
-        _create(engine, name, found.columns, _types(found), found.rows)
+        create(engine, name, found.columns, _types(found), found.rows)
     except apsw.SQLError as error:
         raise UsageError(f"loading {path} as {name}: {error}") from None
 
@@ -113,13 +113,14 @@ def _types(found: Rows) -> list[str]:
     return [_TYPES[types[name]] if name in filled else "TEXT" for name in found.columns]
 
 
-def _create(
+def create(
     engine: Engine,
     name: str,
     columns: Sequence[str],
     types: Sequence[str],
     rows: Iterable[Sequence[Value]],
 ) -> None:
+    """Make the temporary table ``name`` of ``rows``; a type may be empty."""
     # The affinity of a column makes numbers of the texts that are some, and of no others.
     declared = ", ".join(f"{quoted(column)} {type}" for column, type in zip(columns, types))
     places = ", ".join("?" * len(columns))

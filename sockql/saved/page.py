@@ -83,7 +83,8 @@ A parameter has a `type`, perhaps a `default`, without which it must be given, a
 | `table` | a table called `name` | `-p name=FILE` |
 
 A `default` is a value of the type, or `null`. A table also names its `columns`, and its default is
-a list of rows.
+a list of rows; the FILE is CSV, TSV, JSON or JSON Lines, as `--load` takes it, and may have more
+columns. While the query runs the table is a temporary one.
 
 A file without a header is a query as well: a report, whose title is the first line of its comment
 and whose parameters may be of any type and must be given.

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from sockql.errors import UsageError
+from sockql.loading.lists import create, load
+from sockql.loading.names import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
     from types import TracebackType
 
     from sockql.engine import Engine
     from sockql.saved.binding import Binding
-    from sockql.saved.query import Query
-    from sockql.schema import Value
+    from sockql.saved.query import Param, Query
 
 
 class Tables:
@@ -30,16 +30,21 @@ class Tables:
     def __enter__(self) -> None:
         try:
             for name, file in self._binding.tables.items():
-                self._make(name, file)
+                self._make(self._query.params[name], file)
+                self._made.append(name)
         except BaseException:
             self._drop()
             raise
 
-    def _make(self, name: str, file: str | None) -> None:
-        param = self._query.params[name]
+    def _make(self, param: Param, file: str | None) -> None:
+        there = "select 1 from sqlite_temp_master where name = :name collate nocase"
+        if self._engine.query(there, {"name": param.name}):
+            raise UsageError(f"there is a temporary table {param.name} already")
+        if file is not None:
+            load(self._engine, param.name, file, param.columns)
+            return
         rows = param.default if isinstance(param.default, tuple) else ()
-        create(self._engine, name, param.columns, rows)
-        self._made.append(name)
+        create(self._engine, param.name, param.columns, [""] * len(param.columns), rows)
 
     def __exit__(
         self,
@@ -51,27 +56,6 @@ class Tables:
 
     def _drop(self) -> None:
         for name in self._made:
-            self._engine.connection.execute(f"DROP TABLE temp.{quoted(name)}")
+            # As a statement of the engine: it ends one that still has rows to give.
+            self._engine.query(f"drop table temp.{quoted(name)}")
         self._made.clear()
-
-
-def create(
-    engine: Engine, name: str, columns: Sequence[str], rows: Iterable[Sequence[Value]]
-) -> None:
-    """Make a temporary table of ``rows``; its columns have no affinity.
-
-    :raises UsageError: when there is one of that name already.
-    """
-    connection = engine.connection
-    there = "select 1 from sqlite_temp_master where name = :name collate nocase"
-    if engine.query(there, {"name": name}):
-        raise UsageError(f"there is a temporary table {name} already")
-    names = ", ".join(map(quoted, columns))
-    connection.execute(f"CREATE TEMP TABLE {quoted(name)} ({names})")
-    places = ", ".join("?" * len(columns))
-    connection.executemany(f"INSERT INTO temp.{quoted(name)} VALUES ({places})", rows)  # noqa: S608 (quoted)
-
-
-def quoted(name: str) -> str:
-    """``name`` as SQL has it, whatever characters are in it."""
-    return '"' + name.replace('"', '""') + '"'

@@ -111,3 +111,39 @@ def test_a_default_is_a_table_while_the_query_runs(engine: Engine) -> None:
             Tables(engine, query, binding).__enter__()
         assert engine.query("select count(*) from t") == [(2,)]
     assert engine.query("select count(*) from sqlite_temp_master") == [(0,)]
+
+
+def test_a_table_is_gone_when_nobody_wanted_the_rest_of_the_rows(engine: Engine) -> None:
+    query = parse(
+        "-- title: T\n-- params: {t: {type: table, columns: [a], default: [[1], [2]]}}\n"
+        "select a from t",
+        "q.sql",
+    )
+    with Tables(engine, query, bind(query, [])):
+        rows = iter(next(engine.execute(query.sql)))
+        assert next(rows) == (1,)
+    assert engine.query("select count(*) from sqlite_temp_master") == [(0,)]
+
+
+def test_a_file_is_a_table_while_the_query_runs(engine: Engine, tmp_path: Path) -> None:
+    query = parse(
+        "-- title: T\n-- params: {allowed: {type: table, columns: [port, why]}}\n"
+        "select why, port + 1 from allowed",
+        "q.sql",
+    )
+    (tmp_path / "a=b.csv").write_text("why,port,more\nssh,22,x\n,443,y\n")
+    (tmp_path / "list.json").write_text('[{"port": 22, "why": "ssh"}, {"port": 443, "why": null}]')
+    for name in ("a=b.csv", "list.json"):
+        with Tables(engine, query, bind(query, [f"allowed={tmp_path}/{name}"])):
+            assert engine.query(query.sql) == [("ssh", 23), (None, 444)]
+    (tmp_path / "ragged.csv").write_text("port,why\n22\n")
+    (tmp_path / "other.csv").write_text("port,reason\n22,ssh\n")
+    for name, said in (
+        ("none.csv", ": No such file or directory"),
+        ("ragged.csv", ":2: 1 cell, but the header names 2 columns"),
+        ("other.csv", ":1: no column why; it has port, reason"),
+    ):
+        with pytest.raises(UsageError) as caught:
+            Tables(engine, query, bind(query, [f"allowed={tmp_path}/{name}"])).__enter__()
+        assert str(caught.value) == f"{tmp_path}/{name}{said}"
+    assert engine.query("select count(*) from sqlite_temp_master") == [(0,)]

@@ -85,7 +85,7 @@ def test_a_query_is_run_with_parameters_of_their_types(capfd: pytest.CaptureFixt
         (["run", "zz-slow", "--timeout", "0.1"], 124, "the statement took longer than 0.1 seconds"),
         (["queries", "zz-both"], 2, "queries zz-both: show or check? sockql queries --search zz-"),
         (["queries", "show"], 2, "queries show: which query? sockql queries lists them"),
-        (["queries", "show", "zz"], 2, "no saved query zz; sockql queries lists them"),
+        (["queries", "show", "yy"], 2, "no saved query yy; sockql queries lists them"),
         (["queries", "-p", "a=1"], 2, "queries takes no SQL and no parameters"),
         (["queries", "check", "--tag", "a"], 2, "--tag, --severity and --search are for the list"),
         (["queries", "--severity", "bad"], 2, "--severity bad: not one of info, low, medium, high"),
@@ -279,7 +279,7 @@ def test_queries_are_checked_without_being_run(
     assert err.endswith(" queries, 2 problems\n")
 
 
-def test_a_query_takes_the_rows_of_its_default(
+def test_a_query_takes_a_file_or_the_rows_of_its_default(
     capfd: pytest.CaptureFixture[str], folder: Path
 ) -> None:
     (folder / "table.sql").write_text(
@@ -288,3 +288,15 @@ def test_a_query_takes_the_rows_of_its_default(
         "select * from allowed"
     )
     assert sockql(capfd, "run", "table", "--csv") == (0, "port,why\n22,ssh\n", "")
+    Path("list.tsv").write_text("port\twhy\n80\tweb\n")
+    assert sockql(capfd, "run", "table", "--csv", "-p", "allowed=list.tsv") == (
+        0,
+        "port,why\n80,web\n",
+        "",
+    )
+    assert sockql(capfd, "run", "table", "--csv", "-p", "allowed=none.tsv", "-o", "out.csv") == (
+        2,
+        "",
+        "sockql: none.tsv: No such file or directory\n",
+    )
+    assert not os.path.exists("out.csv")
