@@ -6,7 +6,7 @@ import os
 from operator import itemgetter
 
 from sockql.proc import costs as process_costs
-from sockql.proc import descriptors, fdinfo, procfs
+from sockql.proc import descriptors, fdinfo, fdinfo_kinds, procfs
 from sockql.proc.descriptors import (
     DELETED,
     FD,
@@ -293,11 +293,13 @@ class Columns:
     )
     info = text(
         "What fdinfo says of this kind of descriptor alone, as a JSON object with the kernel's "
-        'keys and all values text, as in {"eventfd-id": "7", …}; targets of epoll, inotify '
-        "and fanotify are a list of objects, a key that repeats has a list; NULL when there is "
-        "nothing.",
+        'keys, as in {"eventfd-id": 7, …}; numbers are numbers, whatever base the kernel writes '
+        "them in, signals (sigmask) and clocks (clockid) have their names, devices (sdev) are "
+        "major:minor as in dev, times (it_value) are seconds; targets of epoll (tfd), inotify and "
+        "fanotify are a list of objects, lines below a key a list under that key with List at its "
+        "end, as UserFilesList; NULL when there is nothing.",
         source="/proc/PID/fdinfo/FD",
-        get=lambda r: None if r[FDINFO] is None else fdinfo.info(r[FDINFO]),
+        get=lambda r: None if r[FDINFO] is None else fdinfo_kinds.info(r[FDINFO]),
         needs=NEED_FDINFO,
         hidden=True,
     )

@@ -323,7 +323,7 @@ def test_a_terminal_belongs_to_the_devpts_next_to_its_ptmx(tmp_path: Path) -> No
     host = Host(str(tmp_path))
 
     def master(pid: int, path: str) -> Any:
-        return Facts(host).pty(pid, 3, path, "5:2", "0:6", {"tty-index": "4"})
+        return Facts(host).pty(pid, 3, path, "5:2", "0:6", {"tty-index": 4})
 
     assert master(7, "/dev/ptmx") == ((there, "4"), "master")
     assert master(7, "/dev/pts/ptmx") == (("0:6", "4"), "master")  # no longer what it was
@@ -336,10 +336,10 @@ def test_a_terminal_belongs_to_the_devpts_next_to_its_ptmx(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("number", "flags", "process"),
-    [("42", "O_CLOEXEC", 42), ("-1", "", None), ("0", "", None), (None, "", None)],
+    [(42, "O_CLOEXEC", 42), (-1, "", None), (0, "", None), (None, "", None)],
 )
 def test_a_pidfd_names_its_process(
-    tmp_path: Path, number: str | None, flags: str, process: int | None
+    tmp_path: Path, number: int | None, flags: str, process: int | None
 ) -> None:
     assert Facts(Host(str(tmp_path))).process(number, flags) == process
 
@@ -348,6 +348,6 @@ def test_a_pidfd_of_a_thread_names_the_process_of_it(tmp_path: Path) -> None:
     (tmp_path / "43").mkdir()
     (tmp_path / "43" / "status").write_bytes(b"Name:\tx\nTgid:\t42\nPid:\t43\n")
     host = Host(str(tmp_path))
-    assert Facts(host).process("43", "O_CLOEXEC,0200") == 42
-    assert Facts(host).process("44", "O_CLOEXEC,0200") is None
+    assert Facts(host).process(43, "O_CLOEXEC,0200") == 42
+    assert Facts(host).process(44, "O_CLOEXEC,0200") is None
     host.close()

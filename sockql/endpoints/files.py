@@ -133,7 +133,7 @@ class Facts:
         place = (pid, path or "")
         if place not in self._terminals:
             self._terminals[place] = self._devpts(pid, fd, path)
-        return (self._terminals[place] or device, index), _MASTER_SIDE
+        return (self._terminals[place] or device, str(index)), _MASTER_SIDE
 
     def _devpts(self, pid: int, fd: int, path: str | None) -> str | None:
         """The devpts that belongs to this ptmx; None when it is part of it.
@@ -159,17 +159,17 @@ class Facts:
             os.close(directory)
         return f"{os.major(number)}:{os.minor(number)}"
 
-    def process(self, number: str | None, flags: str | None) -> int | None:
-        """The process of a pidfd; None when it has ended or is not in our pid namespace."""
-        if number is None or not number.isdecimal() or number == "0":
+    def process(self, number: int | None, flags: str | None) -> int | None:
+        """The process of a pidfd; None when it has ended (-1) or is not in our pid namespace (0)."""
+        if number is None or number <= 0:
             return None
         if flags is not None and _PIDFD_THREAD in flags.split(","):
             try:
                 status = procfs.read(f"{number}/status", self._host.proc)
             except OSError:
                 return None
-            number = status.partition(b"\nTgid:")[2].split(None, 1)[0].decode()
-        return int(number)
+            return int(status.partition(b"\nTgid:")[2].split(None, 1)[0])
+        return number
 
 
 def _filesystems(mountinfo: bytes) -> dict[int, str]:

@@ -189,13 +189,13 @@ class _Search:
         at: tuple[int | None, int | None]
         targets: dict[int, set[int]] = {}
         for pid, _, _, listed in found.epolls:
-            targets.setdefault(pid, set()).update(int(target["tfd"]) for target in listed)
+            targets.setdefault(pid, set()).update(target["tfd"] for target in listed)
         columns = ("pid", "fd", "inode", "file_inode", "dev")
         asked = examined(self.request, self.host, targets, columns)
         now = {(cells[0], cells[1]): cells[2:] for cells in _cells(asked, columns)}
         for pid, fd, number, listed in found.epolls:
             for target in listed:
-                at = (pid, int(target["tfd"]))
+                at = (pid, target["tfd"])
                 inode, file_inode, device = now.get(at, (None, None, None))
                 if not _same(target, inode or file_inode, device):
                     at, inode, file_inode = _NOBODY, None, None
@@ -216,14 +216,13 @@ def _same(target: Any, inode: int | None, device: str | None) -> bool:
     """Whether what a number stands for now is what the epoll instance was told of.
 
     Kernels before 4.13 do not say what that was; then it is taken for the same.
-    Source: fs/eventpoll.c, ep_show_fdinfo(); sdev is the kernel's own dev_t.
+    Source: fs/eventpoll.c, ep_show_fdinfo().
     """
     if device is None:
         return False
     if "ino" not in target or "sdev" not in target:
         return True
-    number = int(target["sdev"], 16)
-    return inode == int(target["ino"], 16) and device == f"{number >> 20}:{number & 0xFFFFF}"
+    return bool(inode == target["ino"] and device == target["sdev"])
 
 
 # -- what has two ends ------------------------------------------------------------------------

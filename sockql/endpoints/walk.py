@@ -8,6 +8,8 @@ a second one, for the few descriptors of a kind that needs it.
 from __future__ import annotations
 
 from sockql.endpoints import files as endpoints_files
+from sockql.proc import fdinfo_kinds
+from sockql.proc.descriptors import FDINFO
 from sockql.proc.procfs import bracketed
 from sockql.request import Constraint, Request
 from sockql.tables.fds import TABLE as FDS
@@ -34,7 +36,7 @@ _SCHEMA: Final = FDS.schema
 #: What the second pass asks for, and what the first needs of it.
 _DETAILS: Final = (
     *("pid", "fd", "type", "inode", "mode", "target", "file_inode", "rdev"),
-    *("dev", "flags", "info", "size", "allocated", "mnt_id"),
+    *("dev", "flags", "size", "allocated", "mnt_id"),
 )
 _getters: Final[list[Any]] = [_SCHEMA.by_name[name].get for name in _DETAILS]
 _pid, _fd, _type, _inode, _mode, _target, _file_inode, _rdev = _getters[:8]
@@ -76,7 +78,7 @@ class Found:
         self.holders: dict[int, list[Holder]] = {}
         self.files: dict[tuple[str, Any], list[End]] = {}
         self.pidfds: list[tuple[int, int, int | None, int | None]] = []
-        self.epolls: list[tuple[int, int, int | None, list[Mapping[str, str]]]] = []
+        self.epolls: list[tuple[int, int, int | None, list[Mapping[str, Any]]]] = []
 
 
 def find(
@@ -193,18 +195,15 @@ def _examine(
     found: Found,
 ) -> None:
     """The second pass: everything about these descriptors, whatever they are by now."""
-    # json is a costly import, and in most answers there is nothing for it to do.
-    from json import loads
-
     facts = endpoints_files.Facts(host)
     kinds, files = wanted.kinds, found.files
     for record in examined(request, host, special, _DETAILS):
-        pid, fd, kind, _, mode, path, number, rdev, device, flags, text, size, room, mount = (
+        pid, fd, kind, _, mode, path, number, rdev, device, flags, size, room, mount = (
             get(record) for get in _getters
         )
         key: Any = None
         side = ""
-        info = loads(text) if text else {}
+        info = {} if record[FDINFO] is None else fdinfo_kinds.parse(record[FDINFO])
         if kind == "pipe":
             key = number
         elif kind == "fifo":

@@ -1,4 +1,4 @@
-"""What the link and the fdinfo file of a descriptor say: its kind, flags, position, the rest.
+"""What the link and the fdinfo file of a descriptor say: its kind, flags, position, locks.
 
 Everything here is a pure function over what was read.
 Source: proc_pid_fd(5), proc_pid_fdinfo(5); fs/proc/fd.c, seq_show().
@@ -13,7 +13,7 @@ from sockql.proc.procfs import number, readable_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Final
+    from typing import Final
 
 #: Types of what has a path; finding out which takes a stat().
 PATH_TYPES: Final = frozenset(
@@ -124,11 +124,6 @@ def access_mode(flags: int) -> str | None:
 
 # -- fdinfo ---------------------------------------------------------------------------------
 
-_HEAD: Final = (b"pos", b"flags", b"mnt_id", b"ino")
-# Lines that say several things of one target, in the form "tfd: 5 events: 19 …", or with a
-# leading word, "inotify wd:1 ino:…".  Source: fs/eventpoll.c, fs/notify/fdinfo.c.
-_COMPOUND: Final = (b"tfd:", b"inotify ", b"fanotify ")
-
 
 def head(data: bytes) -> tuple[int | None, int, int | None]:
     """``(pos, flags, mnt_id)``, which every fdinfo starts with.
@@ -159,57 +154,6 @@ def number_of(data: bytes, key: bytes) -> int | None:
         return None
     line = data[start + len(key) + 2 :].partition(b"\n")[0]
     return number(line.strip(), f"/proc/PID/fdinfo {key.decode()}")
-
-
-def _pairs(line: bytes) -> dict[str, str]:
-    """``{"wd": "1", "ino": "2"}`` from b"wd:1 ino: 2"."""
-    words = line.replace(b":", b": ").split()
-    pairs: dict[str, str] = {}
-    key = ""
-    for word in words:
-        if word.endswith(b":"):
-            key = readable_text(word[:-1])
-            pairs[key] = ""
-        elif key:
-            pairs[key] = f"{pairs[key]} {readable_text(word)}".lstrip()
-    return pairs
-
-
-def info(data: bytes) -> str | None:
-    """What is special to this kind of descriptor, as a JSON object; None when there is nothing.
-
-    Keys and values are the kernel's, all values text.  A key that repeats, or goes on in
-    indented lines (io_uring), has a list of them.  The targets of epoll, inotify and fanotify
-    are always a list, of objects.
-    """
-    found: dict[str, Any] = {}
-    key = ""
-    for line in data.splitlines():
-        for lead in _COMPOUND:
-            if line.startswith(lead):
-                key = readable_text(lead.rstrip(b": "))
-                pairs = _pairs(line if lead == b"tfd:" else line[len(lead) :])
-                found.setdefault(key, []).append(pairs)
-                break
-        else:
-            name, colon, rest = line.partition(b":")
-            if line[:1].isspace() or not colon:
-                name, rest = key.encode(), line
-            if name in _HEAD or name == b"lock" or not name:
-                continue
-            key = readable_text(name)
-            value = readable_text(rest.strip())
-            if key not in found:
-                found[key] = value
-            elif isinstance(found[key], list):
-                found[key].append(value)
-            else:
-                found[key] = [found[key], value]
-    if not found:
-        return None
-    from json import dumps
-
-    return dumps(found, ensure_ascii=False)
 
 
 def locks(data: bytes) -> str | None:

@@ -8,10 +8,9 @@ import fcntl
 import json
 import os
 import platform
-import select
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -90,37 +89,6 @@ def test_every_kind_of_descriptor_is_shown_as_what_it_is(engine: Engine, tmp_pat
         (pid, 12, "memfd", "/memfd:a\n\\xff (deleted)", None, "rw", close, 0),
     ]
     assert engine.notices == []
-
-
-def no_name(kind: str) -> Callable[[], int]:
-    """What opens a descriptor of something without a name."""
-    if kind == "eventfd":
-        if not hasattr(os, "eventfd"):
-            pytest.skip("os.eventfd() is newer than this Python")
-        return lambda: os.eventfd(31)
-    if kind == "epoll":
-        return lambda: checked(libc.epoll_create1(select.EPOLL_CLOEXEC), kind)
-    if kind == "inotify":
-        return lambda: checked(libc.inotify_init1(os.O_CLOEXEC), kind)
-    if kind == "timerfd":
-        return lambda: checked(libc.timerfd_create(1, os.O_CLOEXEC), kind)
-    if kind == "signalfd":
-        return lambda: checked(libc.signalfd(-1, bytes(128), os.O_CLOEXEC), kind)
-    return lambda: os.pidfd_open(os.getpid())
-
-
-@pytest.mark.parametrize("kind", ["eventfd", "epoll", "inotify", "timerfd", "signalfd", "pidfd"])
-def test_what_has_no_name_is_shown_by_its_kind(engine: Engine, kind: str) -> None:
-    make = no_name(kind)
-
-    def prepare() -> str:
-        return os.readlink(f"/proc/self/fd/{make()}")
-
-    with child(prepare) as (pid, link):
-        found = engine.query(f"select {VISIBLE} from fds where pid = {pid}")
-    mode = "r" if kind == "inotify" else "rw"
-    flags = "O_CLOEXEC" + (",O_NONBLOCK" if "NONBLOCK" in found[0][6] else "")
-    assert found == [(pid, 0, kind, link, None, mode, flags, None)]
 
 
 def test_details_are_those_that_stat_gives(engine: Engine, tmp_path: Path) -> None:
@@ -223,22 +191,6 @@ def test_deleted_files_are_told_from_files_that_are_called_so(
         (f"{tmp_path}/one of two (deleted)", 1, 1),
         (f"{tmp_path}/second", 0, 1),
     ]
-
-
-def test_what_fdinfo_says_of_a_kind_is_json(engine: Engine, tmp_path: Path) -> None:
-    def prepare() -> tuple[int, int]:
-        poll = checked(libc.epoll_create1(0), "epoll")
-        reading, _ = os.pipe()
-        with select.epoll.fromfd(os.dup(poll)) as wrapped:
-            wrapped.register(reading, select.EPOLLIN)
-        return poll, reading
-
-    with child(prepare) as (pid, (poll, reading)):
-        ((info,),) = engine.query(f"select info from fds where pid = {pid} and fd = {poll}")
-        pipe = os.stat(f"/proc/{pid}/fd/{reading}")
-    (target,) = json.loads(info)["tfd"]
-    assert (int(target["tfd"]), int(target["ino"], 16)) == (reading, pipe.st_ino)
-    assert int(target["events"], 16) & select.EPOLLIN
 
 
 def test_locks_are_those_that_the_test_took(engine: Engine, tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ def test_hidden_columns_are_of_files_unless_they_say_otherwise(host: Host, tmp_p
         "fd": 5,
         "cloexec": 1,
         "mnt_id": 16,
-        "info": '{"eventfd-id": "3"}',
+        "info": '{"eventfd-id": 3}',
     }
 
 
