@@ -13,16 +13,18 @@ __version__ = "0.1.0"
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sockql.engine import Engine
+    from sockql.host import Stat
 
 
-def connect(proc: str = "/proc", *, netns: str = "") -> Engine:
+def connect(proc: str = "/proc", *, netns: str = "", stat: Stat = "cached") -> Engine:
     """An engine over the host whose procfs is mounted at ``proc``; close it when done.
 
     ``netns`` says which network namespaces its tables are about: ``self``, the name of one, the
     number of a process that is in it, or ``all``; empty for all but those that only a descriptor
-    leads to.
+    leads to.  ``stat`` says what may be asked about files: what the kernel knows already
+    (``cached``), what a server says who may not answer (``fresh``), or nothing (``never``).
     """
     from sockql.engine import Engine
     from sockql.host import Host
 
-    return Engine(Host(proc, scope=netns))
+    return Engine(Host(proc, scope=netns, stat=stat))

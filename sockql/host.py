@@ -9,6 +9,9 @@ from sockql.errors import DataError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Literal, TypeAlias
+
+    Stat: TypeAlias = Literal["cached", "fresh", "never"]
 
 
 class Host:
@@ -31,12 +34,17 @@ class Host:
         check: Callable[[], None] | None = None,
         *,
         scope: str = "",
+        stat: Stat = "cached",
     ) -> None:
         self.proc_path = proc
         #: Which network namespaces the tables are about: ``self``, the one that is called NAME,
         #: that of process PID, or ``all``; empty for all but those that only a descriptor leads
         #: to, for which every descriptor of the machine has to be looked at.
         self.scope = scope
+        #: What stat(2) may ask: only what the kernel knows already (``cached``), so that no server
+        #: that does not answer can hold it up; the file system (``fresh``), however long it
+        #: takes; or nothing at all (``never``).  See :mod:`sockql.proc.examine`.
+        self.stat = stat
         self.check: Callable[[], None] = check or (lambda: None)
         #: Called by whoever collects, once for each process and each datagram: with a table, how
         #: much of it is done and of how much; or how much has come since, and None where nobody

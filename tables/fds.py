@@ -6,7 +6,7 @@ import os
 from operator import itemgetter
 
 from sockql.proc import costs as process_costs
-from sockql.proc import descriptors, fdinfo, fdinfo_kinds, procfs
+from sockql.proc import descriptors, examine, fdinfo, fdinfo_kinds, procfs
 from sockql.proc.descriptors import (
     DELETED,
     FD,
@@ -25,6 +25,7 @@ from sockql.proc.descriptors import (
     STAT,
     TID,
 )
+from sockql.proc.examine import BLOCKS, GID, LINKS, MODE, RDEV, SIZE, UID
 from sockql.proc.fd_tables import More
 from sockql.schema import EQUAL, RANGE, Table, integer, text
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from sockql.host import Host
     from sockql.proc.descriptors import Descriptor
+    from sockql.proc.examine import Status
     from sockql.request import Request
     from sockql.schema import Getter
 
@@ -51,7 +53,7 @@ def _type(r: Descriptor) -> str | None:
         return "socket"
     link, status = r[LINK], r[STAT]
     if link is None or fdinfo.is_path(link):
-        return None if status is None else fdinfo.path_type(link, status.st_mode, status.st_nlink)
+        return None if status is None else fdinfo.path_type(link, status[MODE], status[LINKS])
     return fdinfo.other_type(link)
 
 
@@ -86,15 +88,11 @@ def _file_inode(r: Descriptor) -> int | None:
         inode = procfs.bracketed(link)
         if inode is not None:
             return inode
-    return None if status is None or status.st_ino >= 2**63 else int(status.st_ino)
+    return None if status is None else procfs.fitting(status[examine.INODE])
 
 
 def _device(r: Descriptor) -> str | None:
-    return None if r[STAT] is None else _numbers(r[STAT].st_dev)
-
-
-def _numbers(device: int) -> str:
-    return f"{os.major(device)}:{os.minor(device)}"
+    return None if r[STAT] is None else examine.device(r[STAT])
 
 
 def _of_path(get: Getter) -> Getter:
@@ -109,9 +107,9 @@ def _of_path(get: Getter) -> Getter:
     return of_path
 
 
-def _size(status: os.stat_result) -> int | None:
+def _size(status: Status) -> int | None:
     # Regular files, directories and symbolic links; the others have none.
-    return status.st_size if status.st_mode >> 12 in (0o10, 0o4, 0o12) else None
+    return procfs.fitting(status[SIZE]) if status[MODE] >> 12 in (0o10, 0o4, 0o12) else None
 
 
 class Columns:
@@ -234,7 +232,7 @@ class Columns:
     rdev = text(
         "Device that a device file stands for, as major:minor; NULL for all other types.",
         source="st_rdev",
-        get=_of_path(lambda s: _numbers(s.st_rdev) if s.st_mode >> 12 in (0o2, 0o6) else None),
+        get=_of_path(lambda s: examine.device(s, RDEV) if s[MODE] >> 12 in (0o2, 0o6) else None),
         needs=NEED_LINK | NEED_PATH_STAT,
         hidden=True,
     )
@@ -250,14 +248,14 @@ class Columns:
         "Room the file takes on its device; NULL for what has no path.",
         source="st_blocks",
         unit="bytes",
-        get=_of_path(lambda s: s.st_blocks * 512),
+        get=_of_path(lambda s: procfs.fitting(s[BLOCKS] * 512)),
         needs=NEED_LINK | NEED_PATH_STAT,
         hidden=True,
     )
     nlink = integer(
         "Names (hard links) the file has; NULL for what has no path.",
         source="st_nlink",
-        get=_of_path(lambda s: s.st_nlink),
+        get=_of_path(itemgetter(LINKS)),
         needs=NEED_LINK | NEED_PATH_STAT,
         hidden=True,
     )
@@ -273,21 +271,21 @@ class Columns:
     file_mode = text(
         "Permissions of the file in octal, as chmod(1) takes them; NULL for what has no path.",
         source="st_mode",
-        get=_of_path(lambda s: f"{s.st_mode & 0o7777:04o}"),
+        get=_of_path(lambda s: f"{s[MODE] & 0o7777:04o}"),
         needs=NEED_LINK | NEED_PATH_STAT,
         hidden=True,
     )
     file_uid = integer(
         "User who owns the file; NULL for what has no path.",
         source="st_uid",
-        get=_of_path(lambda s: s.st_uid),
+        get=_of_path(itemgetter(UID)),
         needs=NEED_LINK | NEED_PATH_STAT,
         hidden=True,
     )
     file_gid = integer(
         "Group of the file; NULL for what has no path.",
         source="st_gid",
-        get=_of_path(lambda s: s.st_gid),
+        get=_of_path(itemgetter(GID)),
         needs=NEED_LINK | NEED_PATH_STAT,
         hidden=True,
     )

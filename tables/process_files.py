@@ -8,8 +8,9 @@ from operator import itemgetter
 from sockql.proc import fdinfo
 from sockql.proc import open_files as process_open
 from sockql.proc import scan as process_scan
+from sockql.proc.examine import BLOCKS, LINKS, MODE, SIZE
 from sockql.proc.open_files import NEED_DELETED, NEED_IDENTITY, NEED_STAT
-from sockql.proc.procfs import readable_text
+from sockql.proc.procfs import fitting, readable_text
 from sockql.schema import EQUAL, Table, integer, text
 
 TYPE_CHECKING = False
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sockql.host import Host
+    from sockql.proc.examine import Status
     from sockql.proc.open_files import Open
     from sockql.request import Request
 
@@ -26,7 +28,7 @@ def _target(r: Open) -> str:
     return r[2] if r[2].isascii() else readable_text(os.fsencode(r[2]))
 
 
-def _of_stat(cell: Callable[[os.stat_result], Any]) -> Callable[[Open], Any]:
+def _of_stat(cell: Callable[[Status], Any]) -> Callable[[Open], Any]:
     return lambda r: None if r[5] is None else cell(r[5])
 
 
@@ -81,7 +83,7 @@ class ProcessFiles(
         "Kind of the file: file, dir, chr, memfd and so on, as fds has it; NULL when it cannot be "
         "examined, which takes CAP_CHECKPOINT_RESTORE for what is mapped.",
         source="st_mode",
-        get=lambda r: None if r[5] is None else fdinfo.path_type(r[2], r[5].st_mode, r[5].st_nlink),
+        get=lambda r: None if r[5] is None else fdinfo.path_type(r[2], r[5][MODE], r[5][LINKS]),
         needs=NEED_STAT,
         hidden=True,
     )
@@ -89,7 +91,7 @@ class ProcessFiles(
         "Length of the file; NULL when it cannot be examined, as type.",
         source="st_size",
         unit="bytes",
-        get=_of_stat(lambda s: s.st_size),
+        get=_of_stat(lambda s: fitting(s[SIZE])),
         needs=NEED_STAT,
         hidden=True,
     )
@@ -97,14 +99,14 @@ class ProcessFiles(
         "Room the file takes on its device; NULL when it cannot be examined, as type.",
         source="st_blocks",
         unit="bytes",
-        get=_of_stat(lambda s: s.st_blocks * 512),
+        get=_of_stat(lambda s: fitting(s[BLOCKS] * 512)),
         needs=NEED_STAT,
         hidden=True,
     )
     nlink = integer(
         "Names (hard links) the file has; NULL when it cannot be examined, as type.",
         source="st_nlink",
-        get=_of_stat(lambda s: s.st_nlink),
+        get=_of_stat(itemgetter(LINKS)),
         needs=NEED_STAT,
         hidden=True,
     )

@@ -145,7 +145,8 @@ class Visible:
     )
     on_disk = integer(
         "1 when there is a file at the path of the executable, below the process's own root, else "
-        "0; NULL without a path. When the file there is another one, exe_deleted is 1.",
+        "0; NULL without a path, and when it cannot be found out (a server would have to be asked). "
+        "When the file there is another one, exe_deleted is 1.",
         source="/proc/PID/exe (deleted)",
         get=lambda p: None if p.on_disk is None else int(p.on_disk),
         needs=need("exe"),

@@ -13,6 +13,9 @@ from hypothesis import strategies as st
 from sockql.endpoints.files import Facts, flow, is_pty, may_be_mqueue, others
 from sockql.endpoints.sockets import TURNED, inet_links, unix_links
 from sockql.host import Host
+from sockql.request import Request
+from sockql.snapshot import Snapshot
+from sockql.tables.fds import TABLE as FDS
 
 # -- unix ---------------------------------------------------------------------------------------
 
@@ -300,11 +303,15 @@ MOUNTS = b"""\
 """
 
 
+def facts_of(host: Host) -> Facts:
+    return Facts(Request(FDS.schema, Snapshot()), host)
+
+
 def test_a_message_queue_is_known_by_its_mount_or_by_having_none(tmp_path: Path) -> None:
     (tmp_path / "7").mkdir()
     (tmp_path / "7" / "mountinfo").write_bytes(MOUNTS)
     host = Host(str(tmp_path))
-    facts = Facts(host)
+    facts = facts_of(host)
     assert facts.is_mqueue(7, "/dev/mqueue/a", "0:20", 23, (80, 0))
     assert not facts.is_mqueue(7, "/a", "0:21", 24, (80, 0))
     assert facts.is_mqueue(7, "/a", "0:20", 99, (80, 0))
@@ -323,12 +330,12 @@ def test_a_terminal_belongs_to_the_devpts_next_to_its_ptmx(tmp_path: Path) -> No
     host = Host(str(tmp_path))
 
     def master(pid: int, path: str) -> Any:
-        return Facts(host).pty(pid, 3, path, "5:2", "0:6", {"tty-index": 4})
+        return facts_of(host).pty(pid, 3, path, "5:2", "0:6", {"tty-index": 4})
 
     assert master(7, "/dev/ptmx") == ((there, "4"), "master")
     assert master(7, "/dev/pts/ptmx") == (("0:6", "4"), "master")  # no longer what it was
     assert master(8, "/dev/ptmx") == (("0:6", "4"), "master")
-    facts = Facts(host)
+    facts = facts_of(host)
     assert facts.pty(7, 4, "/dev/pts/4", "136:4", "0:26", {}) == (("0:26", "4"), "slave")
     assert facts.pty(7, 4, "/dev/ptmx", "5:2", "0:6", {}) == (None, "")
     host.close()
@@ -341,13 +348,13 @@ def test_a_terminal_belongs_to_the_devpts_next_to_its_ptmx(tmp_path: Path) -> No
 def test_a_pidfd_names_its_process(
     tmp_path: Path, number: int | None, flags: str, process: int | None
 ) -> None:
-    assert Facts(Host(str(tmp_path))).process(number, flags) == process
+    assert facts_of(Host(str(tmp_path))).process(number, flags) == process
 
 
 def test_a_pidfd_of_a_thread_names_the_process_of_it(tmp_path: Path) -> None:
     (tmp_path / "43").mkdir()
     (tmp_path / "43" / "status").write_bytes(b"Name:\tx\nTgid:\t42\nPid:\t43\n")
     host = Host(str(tmp_path))
-    assert Facts(host).process(43, "O_CLOEXEC,0200") == 42
-    assert Facts(host).process(44, "O_CLOEXEC,0200") is None
+    assert facts_of(host).process(43, "O_CLOEXEC,0200") == 42
+    assert facts_of(host).process(44, "O_CLOEXEC,0200") is None
     host.close()

@@ -177,6 +177,21 @@ def test_any_other_timeout_is_refused(given: str) -> None:
     assert str(caught.value) == f"--timeout {given}: not a positive number of seconds"
 
 
+@pytest.mark.parametrize("given", ["cached", "fresh", "never"])
+def test_files_are_examined_in_one_of_three_ways(given: str) -> None:
+    assert parse(["--stat", given, "x"]).examination == given
+
+
+def test_files_are_examined_without_waiting_unless_told() -> None:
+    assert parse(["x"]).examination == "cached"
+
+
+def test_another_way_to_examine_files_is_refused() -> None:
+    with pytest.raises(UsageError) as caught:
+        _ = parse(["--stat", "often", "x"]).examination
+    assert str(caught.value) == "--stat often: not one of cached, fresh, never"
+
+
 def test_no_timeout_is_none() -> None:
     assert parse([]).seconds is None
 

@@ -193,24 +193,6 @@ def test_a_read_takes_the_whole_of_a_long_file(tmp_path: Path) -> None:
     os.close(directory)
 
 
-def test_a_name_that_ends_in_deleted_is_not_yet_a_deleted_file(tmp_path: Path) -> None:
-    tmp = os.open(tmp_path, os.O_RDONLY)
-    for name in ("plain", "true name (deleted)", "linked"):
-        (tmp_path / name).write_text("")
-    os.link(tmp_path / "linked", tmp_path / "other")
-
-    def unlinked(name: str, link: str) -> bool:
-        return procfs.unlinked(str(tmp_path / link), name, "", tmp)
-
-    assert [
-        unlinked("plain", "plain"),
-        unlinked("true name (deleted)", "true name (deleted)"),
-        unlinked("other", "linked (deleted)"),
-        unlinked("gone", "gone (deleted)"),
-    ] == [False, False, True, True]
-    os.close(tmp)
-
-
 # -- whom a scan visits -------------------------------------------------------------------------
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sockql.command.declarations import COMMANDS, OPTIONS, SET, SHELLS
+from sockql.command.declarations import COMMANDS, OPTIONS, SET, SHELLS, STAT
 from sockql.command.option_parser import DESCRIPTION, Parser, add_options
 from sockql.command.running import open_out
 from sockql.errors import UsageError
@@ -74,6 +74,8 @@ def _give_options(parser: Parser, command: str | None, functions: Any) -> None:
             action.complete = functions[_FILES[action.metavar]]  # type: ignore[attr-defined]
         elif action.dest == "format" and action.metavar is not None:
             action.choices = _formats()
+        elif action.dest == "stat":
+            action.choices = STAT
 
 
 def _choices(names: str) -> tuple[str, ...]:

@@ -150,6 +150,8 @@ COMMANDS: Final = {
     )
 }
 
+#: What ``--stat`` may say.
+STAT: Final = ("cached", "fresh", "never")
 #: The shells that ``sockql completion`` knows.
 SHELLS: Final = ("bash", "zsh", "fish")
 
@@ -222,6 +224,13 @@ OPTIONS: Final = (
         metavar="NAME=FILE",
         group="input",
         help="let SQL read the tables of an SQLite database as NAME.TABLE",
+    ),
+    Option(
+        "--stat",
+        kind=TAKE,
+        metavar="|".join(STAT),
+        group="input",
+        help="of files: what the kernel knows (default), what their server says, or nothing",
     ),
     Option(
         "-n",

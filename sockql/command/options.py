@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sockql.command.declarations import BY_FLAG, COMMANDS, OPTIONS, SET, TAKE
+from sockql.command.declarations import BY_FLAG, COMMANDS, OPTIONS, SET, STAT, TAKE
 from sockql.errors import UsageError
 
 TYPE_CHECKING = False
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sockql.command.declarations import Command
+    from sockql.host import Stat
     from sockql.schema import Value
 
 
@@ -27,6 +28,7 @@ class Options:
         self.netns: str | None = None
         self.load: list[str] = []
         self.attach: list[str] = []
+        self.stat: str | None = None
         self.timeout: str | None = None
         self.interval: str | None = None
         self.count: str | None = None
@@ -101,6 +103,18 @@ class Options:
         :raises UsageError: when it is not a positive, finite one.
         """
         return None if self.timeout is None else positive("--timeout", self.timeout)
+
+    @property
+    def examination(self) -> Stat:
+        """``--stat``, ``cached`` when it is not given.
+
+        :raises UsageError: for another word.
+        """
+        if self.stat is None:
+            return "cached"
+        if self.stat not in STAT:
+            raise UsageError(f"--stat {self.stat}: not one of {', '.join(STAT)}")
+        return self.stat  # type: ignore[return-value]
 
     @property
     def every(self) -> float:

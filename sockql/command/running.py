@@ -123,7 +123,8 @@ def open_engine(options: Options) -> Engine:
     """An engine over the host and the files that the options name; close it when done.
 
     :raises DataError: when there are no processes.
-    :raises UsageError: for a file of ``--load`` or ``--attach`` that is not what it should be.
+    :raises UsageError: for a file of ``--load`` or ``--attach`` that is not what it should be, and
+        for another word behind ``--stat``.
     """
     engine = _engine(options)
     if options.load or options.attach:
@@ -141,15 +142,15 @@ def _engine(options: Options) -> Engine:
     from sockql.engine import Engine
     from sockql.host import Host
 
-    proc, scope = options.proc, options.netns or ""
+    proc, scope, stat = options.proc, options.netns or "", options.examination
     if proc is None:
-        return Engine(Host(scope=scope))
+        return Engine(Host(scope=scope, stat=stat))
     try:
         if not any(map(str.isdigit, os.listdir(proc))):
             raise DataError(f"--proc {proc}: no processes there; is it a mounted procfs?")
     except OSError as error:
         raise DataError(f"--proc {proc}: {error.strerror}") from None
-    return Engine(Host(proc, scope=scope))
+    return Engine(Host(proc, scope=scope, stat=stat))
 
 
 def write_rows(options: Options, columns: Sequence[str], rows: Iterable[Row], out: Output) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 from sockql.proc import procfs
+from sockql.proc.examine import Examiner, device
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from sockql.endpoints.walk import End
     from sockql.host import Host
+    from sockql.request import Request
 
 # Documentation/admin-guide/devices.txt: /dev/ptmx, and the majors of the slaves (only the first
 # is used since minors have 20 bits).
@@ -82,9 +84,10 @@ def may_be_mqueue(path: str | None) -> bool:
 class Facts:
     """What has to be looked up in a process to tell which end it has: mounts, terminals."""
 
-    __slots__ = ("_host", "_mounts", "_terminals")
+    __slots__ = ("_examiner", "_host", "_mounts", "_terminals")
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, request: Request, host: Host) -> None:
+        self._examiner = Examiner.of(request, host)
         self._host = host
         self._mounts: dict[int, dict[int, str]] = {}
         self._terminals: dict[tuple[int, str], str | None] = {}
@@ -93,7 +96,7 @@ class Facts:
         self,
         pid: int,
         path: str | None,
-        device: str | None,
+        dev: str | None,
         mount: int | None,
         sizes: tuple[int | None, int | None],
     ) -> bool:
@@ -102,7 +105,7 @@ class Facts:
         Where the mount cannot be seen, as is that of a namespace that never mounted it, its
         device without number and the length that all queues have must do.
         """
-        if not may_be_mqueue(path) or device is None or not device.startswith("0:"):
+        if not may_be_mqueue(path) or dev is None or not dev.startswith("0:"):
             return False
         if pid not in self._mounts:
             try:
@@ -119,21 +122,21 @@ class Facts:
         fd: int,
         path: str | None,
         rdev: str | None,
-        device: str | None,
+        dev: str | None,
         info: Mapping[str, Any],
     ) -> tuple[tuple[str, str] | None, str]:
         """``((device of the devpts, number), side)`` of a terminal; None when it is not known."""
-        if rdev is None or device is None:
+        if rdev is None or dev is None:
             return None, ""
         if rdev.startswith(_SLAVES):
-            return (device, rdev[len(_SLAVES) :]), _SLAVE_SIDE
+            return (dev, rdev[len(_SLAVES) :]), _SLAVE_SIDE
         index = info.get("tty-index")
         if rdev != _MASTER or index is None:
             return None, ""
         place = (pid, path or "")
         if place not in self._terminals:
             self._terminals[place] = self._devpts(pid, fd, path)
-        return (self._terminals[place] or device, str(index)), _MASTER_SIDE
+        return (self._terminals[place] or dev, str(index)), _MASTER_SIDE
 
     def _devpts(self, pid: int, fd: int, path: str | None) -> str | None:
         """The devpts that belongs to this ptmx; None when it is part of it.
@@ -151,13 +154,13 @@ class Facts:
             # Both of one process, even when the one we met has ended meanwhile.
             if os.readlink(str(fd), dir_fd=directory) != path:
                 return None
-            pts = f"../root{path.rpartition('/')[0]}/pts"
-            number = os.stat(pts, dir_fd=directory, follow_symlinks=False).st_dev
+            pts = f"{path.rpartition('/')[0]}/pts"
+            found = self._examiner.find(pts, "../", directory, follow=False)
         except OSError:
             return None
         finally:
             os.close(directory)
-        return f"{os.major(number)}:{os.minor(number)}"
+        return None if found is None else device(found)
 
     def process(self, number: int | None, flags: str | None) -> int | None:
         """The process of a pidfd; None when it has ended (-1) or is not in our pid namespace (0)."""

@@ -195,7 +195,7 @@ def _examine(
     found: Found,
 ) -> None:
     """The second pass: everything about these descriptors, whatever they are by now."""
-    facts = endpoints_files.Facts(host)
+    facts = endpoints_files.Facts(request, host)
     kinds, files = wanted.kinds, found.files
     for record in examined(request, host, special, _DETAILS):
         pid, fd, kind, _, mode, path, number, rdev, device, flags, size, room, mount = (

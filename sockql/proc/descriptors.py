@@ -13,8 +13,9 @@ from errno import ENAMETOOLONG, errorcode
 from itertools import repeat
 
 from sockql.errors import ParseError
-from sockql.proc import procfs
+from sockql.proc import extended, procfs
 from sockql.proc import tables as process_tables
+from sockql.proc.examine import Examiner
 from sockql.proc.fdinfo import PATH_TYPES, head, is_path
 from sockql.proc.mount_points import MountPoints
 from sockql.proc.procfs import GONE, REFUSED
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from typing import Any, Final, TypeAlias
 
     from sockql.host import Host
+    from sockql.proc.examine import Status
+    from sockql.proc.mount_points import Place
     from sockql.request import Request
 
     #: (pid, fd as listed, inode, tid, link, st_mode of the link, fdinfo, stat, deleted, mount,
@@ -56,8 +59,6 @@ NEED_MOUNT: Final = 128  # where the mount is that fdinfo names
 NEED_PROTOCOL: Final = 256  # extended attributes: of sockets,
 NEED_LABEL: Final = 512  # and of everything
 
-_ATTRIBUTES: Final = ((NEED_PROTOCOL, "system.sockprotoname"), (NEED_LABEL, "security.selinux"))
-
 #: Descriptors between two looks at whether to stop.
 _BATCH: Final = 8192
 
@@ -82,6 +83,7 @@ class _Walk:
     __slots__ = (
         "counting",
         "deleted_only",
+        "examiner",
         "host",
         "needs",
         "numbers",
@@ -100,6 +102,7 @@ class _Walk:
     def __init__(self, request: Request, host: Host) -> None:
         self.request = request
         self.host = host
+        self.examiner = Examiner.of(request, host)
         types, inodes, numbers = map(request.values, ("type", "inode", "fd"))
         self.numbers = None if numbers is None else [str(n) for n in sorted(numbers) if n >= 0]
         self.sockets_only = request.constrained("inode") or types == frozenset(("socket",))
@@ -301,7 +304,7 @@ class _Walk:
             if not self.want_paths or (self.deleted_only and link[-10:] != " (deleted)"):
                 return None
             if needs & NEED_DELETED:
-                deleted = int(procfs.unlinked(link, number, "../root", directory))
+                deleted = int(self.examiner.unlinked(link, number, "../", directory))
         else:
             if not self.want_others:
                 return None
@@ -325,7 +328,7 @@ class _Walk:
 
     def _rest(
         self, table: _Open, number: str, link: str | None, data: bytes | None
-    ) -> tuple[tuple[str, str] | None, dict[str, bytes]]:
+    ) -> tuple[Place | None, dict[str, bytes]]:
         """What few ask for: where its mount is, and its extended attributes."""
         place = None
         if self.needs & NEED_MOUNT and data is not None:
@@ -335,17 +338,12 @@ class _Walk:
                 mounts = MountPoints.of(self.request, self.host)
                 path = link is not None and is_path(link)
                 place = mounts.find(mount, table.directory, everywhere=path)
-        attributes = {}
-        for need, name in _ATTRIBUTES:
-            if self.needs & need and (need == NEED_LABEL or link is None):
-                try:
-                    # There is no call for a name in a directory before Linux 6.13.
-                    attributes[name] = os.getxattr(
-                        f"/proc/self/fd/{table.directory}/{number}", name
-                    )
-                except OSError:
-                    continue  # it has none
-        return place, attributes
+        names = []
+        if self.needs & NEED_PROTOCOL and link is None:
+            names.append(extended.PROTOCOL)
+        if self.needs & NEED_LABEL and extended.has_labels(self.request, self.host):
+            names.append(extended.LABEL)
+        return place, extended.read(names, number, table.directory)
 
     def _link(self, table: _Open, number: str) -> str | None:
         try:
@@ -365,10 +363,10 @@ class _Walk:
         except OSError as error:
             self._failed(error, table.name, "fdinfo")
 
-    def _stat(self, table: _Open, number: str) -> os.stat_result | None:
-        """stat through the link; None when the file system of the file does not answer."""
+    def _stat(self, table: _Open, number: str) -> Status | None:
+        """stat through the link; None when the file system of the file does not say."""
         try:
-            return os.stat(number, dir_fd=table.directory)
+            return self.examiner.stat(number, table.directory)
         except OSError as error:
             if error.errno in GONE:
                 # Either the descriptor, which ends this one, or the file on its server.

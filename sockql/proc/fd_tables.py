@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-
-from sockql.proc import fdinfo, procfs
+from sockql.proc import examine, extended, fdinfo, procfs
 from sockql.proc.descriptors import (
     ATTRIBUTES,
     FDINFO,
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sockql.proc.descriptors import Descriptor
+    from sockql.proc.examine import Status
 
 
 def _namespace(r: Descriptor) -> tuple[str, int] | None:
@@ -40,10 +39,11 @@ def _namespace(r: Descriptor) -> tuple[str, int] | None:
 
 def _tty_index(r: Descriptor) -> int | None:
     index = None if r[FDINFO] is None else fdinfo.number_of(r[FDINFO], b"tty-index")
-    if index is not None or r[STAT] is None or r[STAT].st_mode >> 12 != 0o2:
+    status: Status | None = r[STAT]
+    if index is not None or status is None or status[examine.MODE] >> 12 != 0o2:
         return index
     # UNIX98_PTY_SLAVE_MAJOR of include/uapi/linux/major.h, and those that follow it.
-    major, minor = os.major(r[STAT].st_rdev), os.minor(r[STAT].st_rdev)
+    major, minor = status[examine.RDEV : examine.RDEV + 2]
     return minor + (major - 136) * 256 if 136 <= major <= 143 else None
 
 
@@ -104,14 +104,14 @@ class More:
         "The kernel's name for the protocol of a socket, as in /proc/net/protocols; NULL for all "
         "other types.",
         source="xattr system.sockprotoname",
-        get=_attribute("system.sockprotoname"),
+        get=_attribute(extended.PROTOCOL),
         needs=NEED_LINK | NEED_PROTOCOL,
         hidden=True,
     )
     selinux = text(
-        "SELinux label of the file; NULL without SELinux.",
+        "SELinux label of the file; NULL where the kernel has no SELinux.",
         source="xattr security.selinux",
-        get=_attribute("security.selinux"),
+        get=_attribute(extended.LABEL),
         needs=NEED_LABEL,
         hidden=True,
     )

@@ -76,25 +76,31 @@ def parse(data: bytes) -> dict[str, Any]:
         lead = next((lead for lead in _COMPOUND if line.startswith(lead)), None)
         if lead is not None:
             words = line if lead == b"tfd:" else line[len(lead) :]
-            found.setdefault(lead.rstrip(b": ").decode(), []).append(_pairs(words))
+            _append(found, lead.rstrip(b": ").decode(), _pairs(words))
             continue
         if line[:1].isspace() and key:
-            lines = f"{key.removesuffix('List')}List"
-            found.setdefault(lines, []).append(readable_text(line.strip()))
+            _append(found, f"{key.removesuffix('List')}List", readable_text(line.strip()))
             continue
         name, colon, rest = line.partition(b":")
         if not colon or not name or name in _COMMON:
             continue
         key = readable_text(name)
         text = readable_text(rest.strip())
-        value: Any = [] if key.endswith("List") and not text else _value(key, text)
-        if key not in found:
-            found[key] = value
-        elif isinstance(found[key], list):
-            found[key].append(value)
+        if key.endswith("List") and not text:
+            found.setdefault(key, [])
+        elif key in found:
+            _append(found, key, _value(key, text))
         else:
-            found[key] = [found[key], value]
+            found[key] = _value(key, text)
     return found
+
+
+def _append(found: dict[str, Any], key: str, value: Any) -> None:
+    """Add ``value`` to the list under ``key``; what is there already becomes its first element."""
+    there = found.setdefault(key, [])
+    if not isinstance(there, list):
+        there = found[key] = [there]
+    there.append(value)
 
 
 def _pairs(line: bytes) -> dict[str, Any]:

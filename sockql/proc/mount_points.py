@@ -10,13 +10,23 @@ from sockql.proc.procfs import readable_text
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import TypeAlias
+    from typing import Final, TypeAlias
 
     from sockql.host import Host
     from sockql.request import Request
 
-    #: (mount point, root of the mount in its file system)
-    Place: TypeAlias = tuple[str, str]
+    #: (mount point, root of the mount in its file system, type of the file system)
+    Place: TypeAlias = tuple[str, str, str]
+
+# Types of file systems, but for fuse.SUBTYPE, on which looking up a path asks a server or a
+# program, which may not answer.
+_REMOTE: Final = frozenset(
+    (
+        *("9p", "afs", "autofs", "beegfs", "ceph", "cifs", "coda", "fuse", "fuseblk", "gfs2"),
+        *("gpfs", "lustre", "ncpfs", "nfs", "nfs4", "ocfs2", "orangefs", "prl_fs", "pvfs2"),
+        *("smb3", "smbfs", "vboxsf", "virtiofs"),
+    )
+)
 
 
 class MountPoints:
@@ -46,23 +56,39 @@ class MountPoints:
         ``directory`` is a descriptor of /proc/PID/fd; ``everywhere`` asks for other namespaces
         as well.
         """
-        try:
-            namespace = os.readlink("../ns/mnt", dir_fd=directory)
-        except OSError:
-            namespace = ""
-        mounts = self._by_namespace.get(namespace)
-        if mounts is None or not namespace:
-            try:
-                mounts = _places(mountinfo.parse(procfs.read_list("../mountinfo", directory)))
-            except OSError:
-                mounts = {}
-            self._by_namespace[namespace] = mounts
-        place = mounts.get(mount)
+        place = self._of(directory, "../").get(mount)
         if place is None and everywhere:
             if self._all is None:
                 self._all = _places(mountinfo.of_all(self._request, self._host))
             place = self._all.get(mount)
         return place
+
+    def remote(self, path: str, directory: int, process: str) -> bool:
+        """Whether looking up ``path`` below the root of a process may have to ask a server.
+
+        ``process`` leads from ``directory`` to /proc/PID.
+        """
+        return any(
+            (type in _REMOTE or type.startswith("fuse."))
+            and (path == point or path.startswith(f"{point.rstrip('/')}/"))
+            for point, _, type in self._of(directory, process).values()
+        )
+
+    def _of(self, directory: int, process: str) -> dict[int, Place]:
+        """The mounts of the namespace that a process is in."""
+        try:
+            namespace = os.readlink(f"{process}ns/mnt", dir_fd=directory)
+        except OSError:
+            namespace = ""
+        mounts = self._by_namespace.get(namespace)
+        if mounts is None or not namespace:
+            try:
+                data = procfs.read_list(f"{process}mountinfo", directory)
+                mounts = _places(mountinfo.parse(data))
+            except OSError:
+                mounts = {}
+            self._by_namespace[namespace] = mounts
+        return mounts
 
 
 def _places(mounts: Iterator[mountinfo.Mount]) -> dict[int, Place]:
@@ -70,6 +96,7 @@ def _places(mounts: Iterator[mountinfo.Mount]) -> dict[int, Place]:
         mount[mountinfo.ID]: (
             readable_text(mount[mountinfo.POINT]),
             readable_text(mount[mountinfo.ROOT]),
+            readable_text(mount[mountinfo.TYPE]),
         )
         for mount in mounts
     }

@@ -8,6 +8,7 @@ from errno import ENAMETOOLONG
 from sockql.proc import maps as process_maps
 from sockql.proc import procfs
 from sockql.proc import scan as process_scan
+from sockql.proc.examine import INODE, LINKS, Examiner, device, same
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,13 +16,14 @@ if TYPE_CHECKING:
     from typing import Final, TypeAlias
 
     from sockql.host import Host
+    from sockql.proc.examine import Status
     from sockql.proc.procfs import Refusals
     from sockql.request import Request
 
     #: (pid, role, link, device, inode, stat, deleted); device, inode and stat are None when they
     #: are unknown or were not asked for, deleted when it was not.
     Open: TypeAlias = tuple[
-        int, str, str, "str | None", "int | None", "os.stat_result | None", "bool | None"
+        int, str, str, "str | None", "int | None", "Status | None", "bool | None"
     ]
 
 _DELETED: Final = " (deleted)"
@@ -44,21 +46,24 @@ def read(request: Request, host: Host) -> Iterator[Open]:
     alive = request.values("deleted") != frozenset((1,))
     links = [role for role in roles if role != "mem"]
     needs = request.needs
+    examiner = Examiner.of(request, host)
 
     def of(pid: int, directory: int, _refusals: Refusals) -> Iterator[Open]:
         for role in links:
-            found = _link(pid, role, directory, needs, alive=alive)
+            found = _link(pid, role, directory, needs, examiner, alive=alive)
             if found is not None:
                 yield found
         if "mem" in roles:
-            yield from _mapped(pid, directory, needs, alive=alive)
+            yield from _mapped(pid, directory, needs, examiner, alive=alive)
 
     files = [*links, *(["maps"] if "mem" in roles else [])]
     name = files[0] if len(files) == 1 else "{" + ",".join(files) + "}"
     return process_scan.scan(request, host, name, of)
 
 
-def _link(pid: int, role: str, directory: int, needs: int, *, alive: bool) -> Open | None:
+def _link(
+    pid: int, role: str, directory: int, needs: int, examiner: Examiner, *, alive: bool
+) -> Open | None:
     """What the link ``role`` of a process leads to, None when it has none (zombies).
 
     Also None unless ``alive`` when it cannot be the path of a deleted file.
@@ -71,21 +76,19 @@ def _link(pid: int, role: str, directory: int, needs: int, *, alive: bool) -> Op
         raise
     if not alive and not link.endswith(_DELETED):
         return None
-    status = device = inode = deleted = None
+    status = place = inode = deleted = None
     if needs & (NEED_IDENTITY | NEED_STAT):
-        try:
-            status = os.stat(role, dir_fd=directory)
-        except OSError:
-            pass  # the file system does not answer, or we may not look
-        else:
-            device = f"{os.major(status.st_dev)}:{os.minor(status.st_dev)}"
-            inode = procfs.fitting(status.st_ino)
+        status = _stat(role, directory, examiner)
+        if status is not None:
+            place, inode = device(status), procfs.fitting(status[INODE])
     if needs & NEED_DELETED:
-        deleted = procfs.unlinked(link, role, "root", directory)
-    return pid, role, link, device, inode, status, deleted
+        deleted = examiner.unlinked(link, role, "", directory)
+    return pid, role, link, place, inode, status, deleted
 
 
-def _mapped(pid: int, directory: int, needs: int, *, alive: bool) -> Iterator[Open]:
+def _mapped(
+    pid: int, directory: int, needs: int, examiner: Examiner, *, alive: bool
+) -> Iterator[Open]:
     """The files that a process has mapped, each once however many mappings it has.
 
     Unless ``alive`` only those that may be deleted.
@@ -102,13 +105,13 @@ def _mapped(pid: int, directory: int, needs: int, *, alive: bool) -> Iterator[Op
         link = _path(mapping, place, directory)
         status = deleted = None
         if needs & NEED_STAT:
-            status = _stat(place, directory)
+            status = _stat(place, directory, examiner)
         if needs & NEED_DELETED:
             deleted = link.endswith(_DELETED) and _is_deleted(
-                link, mapping[process_maps.INODE], place, directory
+                link, mapping[process_maps.INODE], place, directory, examiner
             )
-        device = process_maps.device(mapping[process_maps.DEVICE])
-        yield pid, "mem", link, device, mapping[process_maps.INODE], status, deleted
+        dev = process_maps.device(mapping[process_maps.DEVICE])
+        yield pid, "mem", link, dev, mapping[process_maps.INODE], status, deleted
 
 
 def _place(mapping: process_maps.Mapping) -> str:
@@ -127,20 +130,29 @@ def _path(mapping: process_maps.Mapping, place: str, directory: int) -> str:
     return os.fsdecode(process_maps.path(mapping))
 
 
-def _stat(place: str, directory: int) -> os.stat_result | None:
+def _stat(place: str, directory: int, examiner: Examiner) -> Status | None:
+    """What is known of a file; None when its file system does not say, or we may not look.
+
+    Without CAP_CHECKPOINT_RESTORE the kernel keeps map_files closed.
+    """
     try:
-        return os.stat(place, dir_fd=directory)
+        return examiner.stat(place, directory)
     except OSError:
-        return None  # without CAP_CHECKPOINT_RESTORE the kernel keeps map_files closed
+        return None
 
 
-def _is_deleted(link: str, inode: int, place: str, directory: int) -> bool:
-    """Whether the path of a mapped file that ends in " (deleted)" says just that."""
-    status = _stat(place, directory)
-    if status is not None and status.st_nlink == 0:
+def _is_deleted(link: str, inode: int, place: str, directory: int, examiner: Examiner) -> bool:
+    """Whether the path of a mapped file that ends in " (deleted)" says just that.
+
+    See :meth:`sockql.proc.examine.Examiner.unlinked`.
+    """
+    status = _stat(place, directory, examiner)
+    if status is not None and status[LINKS] == 0:
         return True
     try:
-        there = os.stat("root" + link, dir_fd=directory)
+        there = examiner.find(link, "", directory)
     except OSError:
         return True
-    return there.st_ino != inode if status is None else not os.path.samestat(there, status)
+    if there is None:
+        return True
+    return there[INODE] != inode if status is None else not same(there, status)

@@ -139,26 +139,6 @@ def bracketed(link: str | bytes) -> int | None:
     return fitting(int(digits))
 
 
-def unlinked(link: str, name: str, root: str, directory: int) -> bool:
-    """Whether ``link``, the text of the magic link ``name``, is the path of a deleted file.
-
-    The kernel marks a path that no longer leads to the file with " (deleted)" at its end, but
-    that may as well be the end of a file's true name.  A file without any link is deleted; one
-    that is left (another hard link) is deleted under this name unless it is found at it, looked
-    up below ``root``, the process's own root directory.
-    Source: fs/d_path.c, d_path().
-    """
-    if not link.endswith(" (deleted)"):
-        return False
-    try:
-        status = os.stat(name, dir_fd=directory)
-        if status.st_nlink == 0:
-            return True
-        return not os.path.samestat(status, os.stat(root + link, dir_fd=directory))
-    except OSError:
-        return True
-
-
 # -- whom a scan visits ---------------------------------------------------------------------
 
 

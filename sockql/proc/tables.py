@@ -2,8 +2,6 @@
 
 A thread has its own after unshare(CLONE_FILES), or when the main thread has ended.  Only the
 kernel can tell, with kcmp(2); it is asked for each thread, through the C library's syscall().
-Importing ctypes for that would take longer than many a query (3 to 11 ms), so it is called by
-what lies below ctypes (0.7 ms, and 2 µs a call).
 Source: kernel/kcmp.c; kcmp(2).
 """
 
@@ -13,12 +11,12 @@ import os
 import sys
 from functools import lru_cache
 
-from sockql.proc import procfs
+from sockql.proc import libc, procfs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Any, Final
+    from typing import Final
 
     from sockql.host import Host
     from sockql.request import Request
@@ -47,19 +45,12 @@ _LINKS: Final = 8
 def _system_call() -> Compare | None:
     number = _KCMP.get(os.uname().machine)
     wide = sys.maxsize > 2**32
-    if number is None or wide == (os.uname().machine in ("armv7l", "i686")):
-        return None
-    try:
-        import _ctypes
-
-        library: Any = None  # all that this program is linked with
-        address = _ctypes.dlsym(_ctypes.dlopen(library, os.RTLD_NOW), "syscall")
-        call = _ctypes.call_function
-    except (ImportError, AttributeError, OSError):
+    call = libc.function("syscall")
+    if number is None or call is None or wide == (os.uname().machine in ("armv7l", "i686")):
         return None
 
     def compare(one: int, other: int) -> bool | None:
-        found: int = call(address, (number, one, other, _KCMP_FILES, 0, 0))
+        found, _ = call(number, one, other, _KCMP_FILES, 0, 0)
         return None if found < 0 else found == 0
 
     return compare

@@ -7,6 +7,7 @@ from errno import EINVAL, ENAMETOOLONG
 from functools import lru_cache
 
 from sockql.proc import procfs
+from sockql.proc.examine import Examiner
 from sockql.proc.fdinfo import NAMESPACES
 from sockql.proc.files import Process, boot_time, up_time
 from sockql.proc.procfs import GONE, REFUSED
@@ -174,7 +175,7 @@ class _Walk:
                 elif file in _LINKS:
                     process.files[file] = os.readlink(file.encode(), dir_fd=directory)
                     if file == "exe":
-                        _look_for_exe(process, directory)
+                        self._look_for_exe(process, directory)
                 else:
                     process.files[file] = procfs.read(file, directory)
             except OSError as error:
@@ -191,6 +192,19 @@ class _Walk:
             except OSError:
                 return False
         return True
+
+    def _look_for_exe(self, process: Process, directory: int) -> None:
+        """Find out whether the executable is still where it was."""
+        link = os.fsdecode(process.files["exe"])
+        examiner = Examiner.of(self.request, self.host)
+        process.exe_deleted = examiner.unlinked(link, "exe", "", directory)
+        process.on_disk = True
+        if process.exe_deleted:
+            try:
+                there = examiner.find(link.removesuffix(" (deleted)"), "", directory)
+                process.on_disk = None if there is None else True
+            except OSError as error:
+                process.on_disk = None if error.errno in REFUSED else False
 
     def _descriptors(self, directory: int) -> int | None:
         """How many descriptors the process has, as the kernel says since 6.2, else None.
@@ -221,15 +235,3 @@ def _files(needs: int) -> tuple[str, ...]:
 def _noted(needs: int) -> str:
     files = _files(needs)
     return files[0] if len(files) == 1 else "{" + ",".join(sorted(files)) + "}"
-
-
-def _look_for_exe(process: Process, directory: int) -> None:
-    """Find out whether the executable is still where it was."""
-    link = os.fsdecode(process.files["exe"])
-    process.exe_deleted = procfs.unlinked(link, "exe", "root", directory)
-    process.on_disk = True
-    if process.exe_deleted:
-        try:
-            os.stat("root" + link.removesuffix(" (deleted)"), dir_fd=directory)
-        except OSError:
-            process.on_disk = False
