@@ -11,6 +11,8 @@ from tests.bench.measure import Subject
 
 STANDARD = {"tcp": 50_000, "processes": 50}
 LARGE = {"tcp": 100_000, "processes": 50, "unix": 50_000, "pipes": 50_000, "files": 50_000}
+#: Descriptors of all kinds: half of them sockets, a quarter pipes, a quarter files.
+MANY = {"tcp": 50_000, "processes": 200, "unix": 50_000, "pipes": 50_000, "files": 50_000}
 
 JOIN = (
     "select state, src, sport, dst, dport, pid, fd, name"
@@ -24,6 +26,9 @@ EVERY = (
 )
 LISTENERS = "select src, sport from sockets where protocol = 'tcp' and state = 'LISTEN'"
 NOTHING = JOIN + " and dport = 443"
+FDS = "select pid, fd, type, target from fds"
+PROCESSES = "select count(name), count(cmdline), count(uid), count(resident_size) from processes"
+UNIX_ENDS = "select pid, fd, peer_pid, peer_fd from endpoints where kind = 'unix'"
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,7 @@ class Bound:
     peer: str
     most: float  # times what the peer takes
     net: bool = False  # without the start-up of sockql
+    more: float = 0.0  # and so many seconds on top
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,9 @@ class Verdict:
     @property
     def kept(self) -> bool | None:
         """Whether the bound is kept; None where nothing was measured."""
-        return None if self.ratio is None else self.ratio <= self.bound.most
+        if self.peer_seconds is None:
+            return None
+        return self.seconds <= self.bound.most * self.peer_seconds + self.bound.more
 
 
 BOUNDS = (
@@ -63,11 +71,29 @@ BOUNDS = (
     Bound("`dport = 443` with owners, no match, net", "nothing", "ss nothing", 0.2, net=True),
     Bound("descriptors of one process, net of start-up", "one", "lsof one", 1, net=True),
 )
+#: What is asked of the standard load.
+STANDARD_SUBJECTS = (
+    *("python", "select 1", "listeners", "states", "every", "join", "nothing", "one"),
+    *("ss listeners", "ss all", "ss owners", "ss nothing", "lsof", "lsof one", "netstat"),
+)
+LARGE_SUBJECTS = ("join", "ss owners", "lsof", "netstat")
+MANY_SUBJECTS = (
+    *("select 1", "fds", "processes", "ends", "unix ends"),
+    *("lsof all", "lsfd", "ps", "lsof ends", "lsof unix ends"),
+)
 LARGE_BOUNDS = tuple(
     Bound("every TCP socket with its processes", "join", peer, 0.35)
     for peer in ("ss owners", "lsof", "netstat")
 )
+MANY_BOUNDS = (
+    Bound("all descriptors: process, number, type, target", "fds", "lsof all", 0.5),
+    Bound("all descriptors: process, number, type, target", "fds", "lsfd", 0.6),
+    Bound("all processes: name, command line, user, memory", "processes", "ps", 1, more=0.1),
+    Bound("other ends of one process, net of start-up", "ends", "lsof ends", 0.5, net=True),
+    Bound("other ends of all unix sockets", "unix ends", "lsof unix ends", 0.5),
+)
 MOST_MEMORY = 200_000_000
+MANY_MOST_MEMORY = 250_000_000
 MOST_NETLINK = 64 * 1024
 
 
@@ -88,12 +114,21 @@ class Bench:
             Subject("join", (*ask, JOIN)),
             Subject("nothing", (*ask, NOTHING)),
             Subject("one", (*ask, one)),
+            Subject("fds", (sockql, "--csv", "--no-header", FDS)),
+            Subject("processes", (*ask, PROCESSES)),
+            Subject("ends", (*ask, f"select * from endpoints where pid = {self.pid}")),
+            Subject("unix ends", (*ask, UNIX_ENDS)),
             Subject("ss listeners", ("ss", "-Htln")),
             Subject("ss all", ("ss", "-Htan")),
             Subject("ss owners", ("ss", "-Htanp")),
             Subject("ss nothing", ("ss", "-Htanp", "dport", "=", ":443")),
             Subject("lsof", ("lsof", "-nP", "-iTCP"), headers=1),
             Subject("lsof one", ("lsof", "-nP", "-p", str(self.pid)), headers=1),
+            Subject("lsof all", ("lsof", "-nP"), headers=1),
+            Subject("lsof ends", ("lsof", "-nP", "+E", "-p", str(self.pid)), headers=1),
+            Subject("lsof unix ends", ("lsof", "-nP", "+E", "-U"), headers=1),
+            Subject("lsfd", ("lsfd", "-n", "-o", "PID,FD,TYPE")),
+            Subject("ps", ("ps", "-eo", "pid,uid,rss,comm,args"), headers=1),
             Subject("netstat", ("netstat", "-tanp"), headers=2),
         )
         self.subjects = {subject.name: subject for subject in listed}
@@ -133,6 +168,7 @@ class Bench:
             **dict.fromkeys(("listeners", "ss listeners"), listeners),
             **dict.fromkeys(("nothing", "ss nothing"), 0),
             **dict.fromkeys(("states",), 2),
+            **dict.fromkeys(("unix ends", "lsof unix ends"), self.ready["unix"]),
         }
         for name, rows in expected.items():
             subject = self.subjects[name]

@@ -26,9 +26,23 @@ from typing import Any
 
 from tests.bench.load import running
 from tests.bench.measure import environment, trace
-from tests.bench.questions import BOUNDS, LARGE, LARGE_BOUNDS, STANDARD, Bench, say
+from tests.bench.questions import (
+    BOUNDS,
+    LARGE,
+    LARGE_BOUNDS,
+    LARGE_SUBJECTS,
+    MANY,
+    MANY_BOUNDS,
+    MANY_MOST_MEMORY,
+    MANY_SUBJECTS,
+    STANDARD,
+    STANDARD_SUBJECTS,
+    Bench,
+    say,
+)
 from tests.bench.report import (
     LARGE_PAGE,
+    MANY_PAGE,
     PAGE,
     cost_rows,
     limit_rows,
@@ -86,7 +100,7 @@ def measure_standard(
     with running(**load) as ready:
         say(f"up after {ready['seconds']} s: {load_text(ready)}")
         bench = Bench(arguments.sockql, python, ready)
-        bench.run(list(bench.subjects), arguments.rounds)
+        bench.run(STANDARD_SUBJECTS, arguments.rounds)
         traces = {}
         with tempfile.TemporaryDirectory() as folder:
             for name in ("nothing", "one"):
@@ -124,7 +138,7 @@ def measure_large(arguments: argparse.Namespace, python: str) -> tuple[str, dict
     with running(**load) as ready:
         say(f"up after {ready['seconds']} s: {load_text(ready)}")
         bench = Bench(arguments.sockql, python, ready)
-        bench.run(["join", "ss owners", "lsof", "netstat"], max(arguments.rounds // 2, 1))
+        bench.run(LARGE_SUBJECTS, max(arguments.rounds // 2, 1))
     if arguments.inside:
         bench.check_rows()
     verdicts = [bench.verdict(bound) for bound in LARGE_BOUNDS]
@@ -136,6 +150,30 @@ def measure_large(arguments: argparse.Namespace, python: str) -> tuple[str, dict
     return page, measured(bench), not any(verdict.kept is False for verdict in verdicts)
 
 
+def measure_many(arguments: argparse.Namespace, python: str) -> tuple[str, dict[str, Any], bool]:
+    """Measure descriptors of all kinds and their ends: the page, the record, whether all is kept."""
+    load = smaller(MANY, arguments.divide)
+    with running(**load) as ready:
+        say(f"up after {ready['seconds']} s: {load_text(ready)}")
+        bench = Bench(arguments.sockql, python, ready)
+        bench.run(MANY_SUBJECTS, max(arguments.rounds // 2, 1))
+    if arguments.inside:
+        bench.check_rows()
+    verdicts = [bench.verdict(bound) for bound in MANY_BOUNDS]
+    ours = [bench.subjects[name] for name in ("fds", "processes", "ends", "unix ends")]
+    memory = max(subject.memory for subject in ours)
+    kept = memory <= MANY_MOST_MEMORY
+    page = MANY_PAGE.format(
+        load=load_text(ready),
+        verdicts="\n".join(verdict_rows(verdicts, bench)),
+        memory=f"{memory / 1e6:.0f}",
+        most=f"{MANY_MOST_MEMORY / 1e6:.0f}",
+        word="kept" if kept else "**missed**",
+        costs="\n".join(cost_rows(bench)),
+    )
+    return page, measured(bench), kept and all(verdict.kept is not False for verdict in verdicts)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, write the page; 1 when a bound is missed."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.run")
@@ -144,6 +182,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--rounds", type=int, default=7, help="how often each program runs (default: 7)")
     add("--divide", type=int, default=1, help="make the load so many times smaller")
     add("--no-large", action="store_true", help="leave out the large load")
+    add("--no-many", action="store_true", help="leave out that of descriptors of all kinds")
     add("--output", default=str(ROOT / "docs" / "benchmarks.md"), help="the page to write")
     add("--inside", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args(argv)
@@ -163,6 +202,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not arguments.no_large:
         more, result["large"], large_kept = measure_large(arguments, python)
         page, kept = page + more, kept and large_kept
+    if not arguments.no_many:
+        more, result["many"], many_kept = measure_many(arguments, python)
+        page, kept = page + more, kept and many_kept
     output = Path(arguments.output)
     output.write_text(page, encoding="utf-8")
     output.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
