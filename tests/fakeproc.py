@@ -158,6 +158,7 @@ _NAMESPACES = {
 PROCESSES: Tree = {
     "stat": b"cpu 1 2 3\nintr 1 2\nctxt 5\nbtime 1700000000\nprocesses 9\n",
     "uptime": b"5010.25 100.00\n",
+    "meminfo": b"MemTotal:          16000 kB\nMemFree:            1234 kB\n",
     "42/stat": stat(42, b"a) b\n\xff"),
     "42/status": STATUS,
     "42/cmdline": b"/bin/sleep\0\0caf\xe9 x\0",

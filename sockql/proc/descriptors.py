@@ -12,11 +12,10 @@ import os
 from errno import ENAMETOOLONG, errorcode
 from itertools import repeat
 
-from sockql.errors import ParseError
-from sockql.proc import extended, procfs
+from sockql.proc import devices, extended, procfs
 from sockql.proc import tables as process_tables
 from sockql.proc.examine import Examiner
-from sockql.proc.fdinfo import PATH_TYPES, head, is_path
+from sockql.proc.fdinfo import PATH_TYPES, head, is_path, socket_inode
 from sockql.proc.mount_points import MountPoints
 from sockql.proc.procfs import GONE, REFUSED
 
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from sockql.request import Request
 
     #: (pid, fd as listed, inode, tid, link, st_mode of the link, fdinfo, stat, deleted, mount,
-    #: extended attribute by name); shorter where the columns in use need less.  The link of a socket is left out, inode says it all.
+    #: extended attribute or name of the device by its name); shorter where the columns in use need less.  The link of a socket is left out, inode says it all.
     Descriptor: TypeAlias = tuple[Any, ...]
 
 # Fields of a Descriptor.
@@ -58,6 +57,9 @@ NEED_DELETED: Final = 64  # whether " (deleted)" in the link means just that
 NEED_MOUNT: Final = 128  # where the mount is that fdinfo names
 NEED_PROTOCOL: Final = 256  # extended attributes: of sockets,
 NEED_LABEL: Final = 512  # and of everything
+NEED_DEVICE: Final = 1024  # the driver and the name of a device
+
+_REST: Final = NEED_MOUNT | NEED_PROTOCOL | NEED_LABEL | NEED_DEVICE
 
 #: Descriptors between two looks at whether to stop.
 _BATCH: Final = 8192
@@ -256,7 +258,7 @@ class _Walk:
                 self._failed(error, name, f"fd/{number}")
                 return
             except ValueError:
-                _inode(name, number, link)
+                socket_inode(name, number, link)
 
     def _all(
         self, name: str, pid: int, directory: int, tid: int | None, numbers: list[str]
@@ -297,7 +299,7 @@ class _Walk:
                 self.socket_links is not None and link not in self.socket_links
             ):
                 return None
-            inode = _inode(table.name, number, link)
+            inode = socket_inode(table.name, number, link)
             link = None
             stat = needs & NEED_STAT
         elif is_path(link):
@@ -322,14 +324,19 @@ class _Walk:
         if needs & NEED_LSTAT and data is None:
             mode = os.lstat(number, dir_fd=directory).st_mode
         found = (table.pid, number, inode, table.tid, link, mode, data, status, deleted)
-        if needs & (NEED_MOUNT | NEED_PROTOCOL | NEED_LABEL) and not table.closed:
-            return *found, *self._rest(table, number, link, data)
+        if needs & _REST and not table.closed:
+            return *found, *self._rest(table, number, link, data, status)
         return *found, None, None
 
     def _rest(
-        self, table: _Open, number: str, link: str | None, data: bytes | None
+        self,
+        table: _Open,
+        number: str,
+        link: str | None,
+        data: bytes | None,
+        status: Status | None,
     ) -> tuple[Place | None, dict[str, bytes]]:
-        """What few ask for: where its mount is, and its extended attributes."""
+        """What few ask for: where its mount is; its extended attributes, and its device."""
         place = None
         if self.needs & NEED_MOUNT and data is not None:
             mount = head(data)[2]
@@ -343,7 +350,10 @@ class _Walk:
             names.append(extended.PROTOCOL)
         if self.needs & NEED_LABEL and extended.has_labels(self.request, self.host):
             names.append(extended.LABEL)
-        return place, extended.read(names, number, table.directory)
+        attributes = extended.read(names, number, table.directory)
+        if self.needs & NEED_DEVICE:
+            attributes.update(devices.of(status, self.request, self.host))
+        return place, attributes
 
     def _link(self, table: _Open, number: str) -> str | None:
         try:
@@ -389,11 +399,3 @@ class _Open:
         self.fdinfo: int | None = None
         #: Its links are refused, asking for more of them is in vain.
         self.closed = False
-
-
-def _inode(name: str, number: str, link: str) -> int:
-    try:
-        return int(link[8:-1])
-    except ValueError:
-        message = f"/proc/{name}/fd/{number}: {link!r}: expected socket:[inode]"
-        raise ParseError(message) from None

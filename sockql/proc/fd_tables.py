@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from sockql.proc import examine, extended, fdinfo, procfs
+from sockql.proc import devices, examine, extended, fdinfo, procfs
 from sockql.proc.descriptors import (
     ATTRIBUTES,
     FDINFO,
     LINK,
     MOUNT,
+    NEED_DEVICE,
     NEED_FDINFO,
     NEED_LABEL,
     NEED_LINK,
@@ -113,5 +114,21 @@ class More:
         source="xattr security.selinux",
         get=_attribute(extended.LABEL),
         needs=NEED_LABEL,
+        hidden=True,
+    )
+    driver = text(
+        "Driver of the device that a device file stands for; NULL for all other types, and when "
+        "the kernel has none for it.",
+        source="/proc/devices",
+        get=_attribute(devices.DRIVER),
+        needs=NEED_LINK | NEED_PATH_STAT | NEED_DEVICE,
+        hidden=True,
+    )
+    device = text(
+        "The kernel's name of a block device (vda1) or of one of the small drivers that share a "
+        "number (kvm, fuse); NULL for all others.",
+        source="/proc/partitions, /proc/misc",
+        get=_attribute(devices.NAME),
+        needs=NEED_LINK | NEED_PATH_STAT | NEED_DEVICE,
         hidden=True,
     )

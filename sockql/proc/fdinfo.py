@@ -73,6 +73,18 @@ def other_type(link: str) -> str:
     return "ns" if kind in _NAMESPACE_LINKS else kind
 
 
+def socket_inode(process: str, fd: str, link: str) -> int:
+    """The number in ``socket:[4711]``, the link of a descriptor.
+
+    :raises ParseError: when there is none.
+    """
+    try:
+        return int(link[8:-1])
+    except ValueError:
+        message = f"/proc/{process}/fd/{fd}: {link!r}: expected socket:[inode]"
+        raise ParseError(message) from None
+
+
 # -- flags ----------------------------------------------------------------------------------
 
 # 64-bit programs have no O_LARGEFILE to ask the C library for, the kernel sets it nevertheless.

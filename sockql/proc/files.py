@@ -43,8 +43,8 @@ SECCOMP: Final = ("disabled", "strict", "filter")
 class Process:
     """One process: ``files`` has what was read of it, by the name of the file or link.
 
-    ``boot`` and ``uptime`` are the host's, in seconds (None when not asked for or not to be
-    had); ``exe_deleted``, ``on_disk`` and ``descriptors`` are None when unknown.
+    ``boot`` and ``uptime`` are the host's, in seconds, and ``memory`` is its size in bytes (None
+    when not asked for or not to be had); ``exe_deleted``, ``on_disk`` and ``descriptors`` are None when unknown.
     """
 
     __slots__ = (
@@ -53,6 +53,7 @@ class Process:
         "descriptors",
         "exe_deleted",
         "files",
+        "memory",
         "on_disk",
         "pid",
         "uptime",
@@ -63,6 +64,7 @@ class Process:
         self.files: dict[str, bytes] = {}
         self.boot: int | None = None
         self.uptime: float | None = None
+        self.memory: int | None = None
         self.exe_deleted: bool | None = None
         self.on_disk: bool | None = None
         self.descriptors: int | None = None
@@ -144,6 +146,16 @@ def boot_time(data: bytes) -> int | None:
     """Seconds since the epoch at which the system started, from /proc/stat."""
     _, found, rest = data.partition(b"\nbtime ")
     return number(rest.partition(b"\n")[0], "/proc/stat btime") if found else None
+
+
+def memory_size(data: bytes) -> int | None:
+    """Bytes of RAM that the kernel has to give, from /proc/meminfo.
+
+    :raises ParseError: when it is no number.
+    """
+    found = line(data, b"MemTotal")
+    kibibytes = None if found is None else number(found.split()[0], "/proc/meminfo MemTotal")
+    return None if kibibytes is None else kibibytes * 1024
 
 
 def up_time(data: bytes) -> float | None:

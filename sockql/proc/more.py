@@ -56,6 +56,13 @@ def _cpu_percent(process: Process) -> float | None:
     return 100.0 * (int(user) + int(system)) / cells.TICKS / elapsed
 
 
+def _memory_percent(process: Process) -> float | None:
+    resident = cells.status_size(b"VmRSS")(process)
+    if not isinstance(resident, int) or not process.memory:
+        return None
+    return 100.0 * resident / process.memory
+
+
 def _security_label(process: Process) -> str | None:
     return readable_text(process.files.get("attr/current", b"").rstrip(b"\0\n")) or None
 
@@ -175,5 +182,12 @@ class More:
         source="/proc/PID/stat utime, stime, starttime, /proc/uptime",
         get=_cpu_percent,
         needs=need("stat", "uptime"),
+        hidden=True,
+    )
+    memory_percent = real(
+        "resident_size in per cent of the host's memory; NULL for kernel threads and zombies.",
+        source="/proc/PID/status VmRSS, /proc/meminfo MemTotal",
+        get=_memory_percent,
+        needs=need("status", "memory"),
         hidden=True,
     )

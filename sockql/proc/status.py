@@ -148,6 +148,16 @@ class StatusDetails:
         source="/proc/PID/status VmStk",
         get=cells.status_size(b"VmStk"),
     )
+    vm_exe = _size(
+        "Code of the executable; NULL for kernel threads and zombies.",
+        source="/proc/PID/status VmExe",
+        get=cells.status_size(b"VmExe"),
+    )
+    vm_lib = _size(
+        "Code of shared libraries; NULL for kernel threads and zombies.",
+        source="/proc/PID/status VmLib",
+        get=cells.status_size(b"VmLib"),
+    )
     vm_pte = _size(
         "Page tables; NULL for kernel threads and zombies.",
         source="/proc/PID/status VmPTE",

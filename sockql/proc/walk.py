@@ -9,7 +9,7 @@ from functools import lru_cache
 from sockql.proc import procfs
 from sockql.proc.examine import Examiner
 from sockql.proc.fdinfo import NAMESPACES
-from sockql.proc.files import Process, boot_time, up_time
+from sockql.proc.files import Process, boot_time, memory_size, up_time
 from sockql.proc.procfs import GONE, REFUSED
 
 TYPE_CHECKING = False
@@ -40,15 +40,20 @@ _LINKS: Final = ("exe", "cwd", "root", *(f"ns/{name}" for name in NAMESPACES))
 #: A link is longer than a page; no security module has a label to give (attr/current).
 _NOTHING: Final = (ENAMETOOLONG, EINVAL)
 #: Not of the process: the host's, once in a statement; and the size of the directory fd.
-_OTHERS: Final = ("btime", "uptime", "fd")
+_OTHERS: Final = ("btime", "uptime", "memory", "fd")
+_OF_HOST: Final = {
+    "btime": ("stat", boot_time),
+    "uptime": ("uptime", up_time),
+    "memory": ("meminfo", memory_size),
+}
 _BITS: Final = {name: 1 << bit for bit, name in enumerate((*_READ, *_LINKS, *_OTHERS))}
 
 
 def need(*names: str) -> int:
     """The bits of ``Column.needs`` for these files and links of a process.
 
-    ``btime`` and ``uptime`` are of /proc/stat and /proc/uptime, ``fd`` is the number of
-    descriptors.
+    ``btime``, ``uptime`` and ``memory`` are of /proc/stat, /proc/uptime and /proc/meminfo, ``fd``
+    is the number of descriptors.
     """
     bits = 0
     for name in names:
@@ -107,7 +112,7 @@ class _Walk:
 
     def processes(self) -> Iterator[Process]:
         host = self.host
-        boot, uptime = self._of_host("btime"), self._of_host("uptime")
+        boot, uptime, memory = (self._of_host(what) for what in _OF_HOST)
         reading = bool(self.first or self.rest)
         for done, name in enumerate(self.names):
             host.check()
@@ -117,16 +122,17 @@ class _Walk:
             if process is not None:
                 process.boot = boot
                 process.uptime = uptime
+                process.memory = memory
                 yield process
         self.refusals.report(host)
 
     def _of_host(self, what: str) -> Any:
-        """btime or uptime, read once in a statement; None when no column needs it."""
+        """btime, uptime or memory, read once in a statement; None when no column needs it."""
         if not self.request.needs & _BITS[what]:
             return None
         memo = self.request.snapshot.memo
         if what not in memo:
-            file, parse = ("stat", boot_time) if what == "btime" else ("uptime", up_time)
+            file, parse = _OF_HOST[what]
             try:
                 memo[what] = parse(procfs.read(file, self.host.proc))
             except OSError:
@@ -226,9 +232,7 @@ class _Walk:
 
 @lru_cache
 def _files(needs: int) -> tuple[str, ...]:
-    return tuple(
-        name for name, bit in _BITS.items() if needs & bit and name not in ("btime", "uptime")
-    )
+    return tuple(name for name, bit in _BITS.items() if needs & bit and name not in _OF_HOST)
 
 
 @lru_cache

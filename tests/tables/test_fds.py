@@ -22,7 +22,7 @@ CLOEXEC = b"pos:\t0\nflags:\t02000002\nmnt_id:\t16\nino:\t1061\n"
 VISIBLE = [column.name for column in TABLE.schema.visible]
 MORE = (
     *("mount_point", "ns_type", "ns_inode", "tty_index", "scm_fds"),
-    *("sock_protoname", "selinux"),
+    *("sock_protoname", "selinux", "driver", "device"),
 )
 
 
@@ -452,3 +452,29 @@ def test_a_scan_that_is_left_closes_its_descriptors(host: Host) -> None:
     next(records)
     records.close()  # type: ignore[attr-defined]
     assert len(os.listdir("/proc/self/fd")) == before + 1
+
+
+def test_a_device_has_a_driver_and_the_small_ones_a_name(tmp_path: Path) -> None:
+    tree = {
+        "42/stat": fakeproc.stat(42, b"server"),
+        "42/fd/0": Link("/dev/null"),
+        "42/fd/1": Link("/dev/net/tun"),
+        "42/fd/2": Link(tmp_path),
+        "42/task/42/stat": b"",
+        "devices": b"Character devices:\n  1 mem\n 10 misc\n  1 other\n\nBlock devices:\n  1 ramdisk\n",
+        "misc": b"200 tun\n229 fuse\n",
+        "partitions": b"major minor  #blocks  name\n\n   1        3       4096 ram3\n",
+    }
+    host = Host(str(proc_tree(tree, tmp_path)))
+    if not os.path.exists("/dev/net/tun"):
+        pytest.skip("no /dev/net/tun (ENOENT)")
+    assert sorted(rows(TABLE, host, ["fd", "rdev", "driver", "device"])) == [
+        (0, "1:3", "mem", None),
+        (1, "10:200", "misc", "tun"),
+        (2, None, None, None),
+    ]
+    host.close()
+
+
+def test_without_the_lists_of_drivers_there_are_none(host: Host) -> None:
+    assert set(rows(TABLE, host, ["driver", "device"])) == {(None, None)}

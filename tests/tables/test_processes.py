@@ -144,6 +144,8 @@ def test_everything_else_is_hidden(host: Host) -> None:
             "vm_lck": 4 * 1024,
             "vm_data": 360 * 1024,
             "vm_stk": 132 * 1024,
+            "vm_exe": 20 * 1024,
+            "vm_lib": 1528 * 1024,
             "vm_pte": 48 * 1024,
             "vm_swap": 16 * 1024,
             "rss_anon": 112 * 1024,
@@ -182,6 +184,7 @@ def test_everything_else_is_hidden(host: Host) -> None:
             "limit_memlock": None,
             "task_flags": 0x400000,
             "cpu_percent": 100.0 * 300 / TICKS / (5010.25 - 1000 / TICKS),
+            "memory_percent": 10.0,
         }
     ]
 
