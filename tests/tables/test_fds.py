@@ -455,7 +455,7 @@ def test_a_scan_that_is_left_closes_its_descriptors(host: Host) -> None:
 
 
 def test_a_device_has_a_driver_and_the_small_ones_a_name(tmp_path: Path) -> None:
-    tree = {
+    tree: dict[str, bytes | Link | None] = {
         "42/stat": fakeproc.stat(42, b"server"),
         "42/fd/0": Link("/dev/null"),
         "42/fd/1": Link("/dev/net/tun"),
