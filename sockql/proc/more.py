@@ -185,7 +185,7 @@ class More:
         hidden=True,
     )
     memory_percent = real(
-        "resident_size in per cent of the host's memory; NULL for kernel threads and zombies.",
+        "Memory in RAM (resident_size) in per cent of the host's; NULL for kernel threads and zombies.",
         source="/proc/PID/status VmRSS, /proc/meminfo MemTotal",
         get=_memory_percent,
         needs=need("status", "memory"),
