@@ -99,6 +99,7 @@ def test_saved_queries_are_completed_as_they_are_now(
 def test_values_of_options_are_completed(bash_script: Path, tmp_path: Path) -> None:
     assert complete(bash_script, "--format", "json") == ["json", "jsonl"]
     assert complete(bash_script, "--format", "psq") == ["psql"]
+    assert complete(bash_script, "queries", "--severity", "hi") == ["high"]
     (tmp_path / "query.sql").touch()
     (tmp_path / "queue").mkdir()
     assert complete(bash_script, "-f", "query", folder=tmp_path) == ["query.sql"]

@@ -12,6 +12,7 @@ from sockql.command.declarations import COMMANDS, OPTIONS, SET, SHELLS, STAT
 from sockql.command.option_parser import DESCRIPTION, Parser, add_options
 from sockql.command.running import open_out
 from sockql.errors import UsageError
+from sockql.saved.query import SEVERITIES
 
 if TYPE_CHECKING:
     from sockql.command.options import Options
@@ -72,6 +73,8 @@ def _give_options(parser: Parser, command: str | None, functions: Any) -> None:
     for action in parser._actions:  # noqa: SLF001  argparse has no other way to them
         if action.metavar in _FILES:
             action.complete = functions[_FILES[action.metavar]]  # type: ignore[attr-defined]
+        elif action.metavar == "SEVERITY":
+            action.choices = SEVERITIES
         elif action.dest == "format" and action.metavar is not None:
             action.choices = _formats()
         elif action.dest == "stat":

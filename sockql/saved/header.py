@@ -8,6 +8,7 @@ Source: https://yaml.org/spec/1.1/, which is what PyYAML reads
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from difflib import get_close_matches
 from math import isfinite
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
 
 #: libyaml's parser where PyYAML was built with it: ten times as fast, with the same nodes.
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+#: A line that may be a key and its value, or the beginning of that.
+_KEYED: Final = re.compile(r"[^\s:][^:]*:(\s|$)|---|[%#?{!&]")
 
 _TAG: Final = "tag:yaml.org,2002:"
 #: What a node is, for people.
@@ -92,7 +96,7 @@ class _Reader:
                 self.mismatch(key_node, f"a key of {what}", "text")
             key = key_node.value
             if known is not None and key not in known:
-                close = get_close_matches(key, known, 1)
+                close = get_close_matches(key.lower(), known, 1)
                 meant = f"did you mean {close[0]}?" if close else f"it has {', '.join(known)}"
                 self.fail(key_node, f"{what} has no key {key!r}; {meant}")
             if key in seen:
@@ -291,6 +295,13 @@ def fill(query: Query, lines: Sequence[str], first: int) -> None:
     :raises HeaderError: with the line of what is wrong.
     """
     reader = _Reader(query.path)
+    start, line = next((n, line) for n, line in enumerate(lines, first) if line.strip())
+    if not _KEYED.match(line):
+        reader.refuse(
+            start,
+            "this comment has keys of a header, and does not begin with one; "
+            "an empty line after it makes it a comment of its own",
+        )
     root = _compose(reader, lines, first)
     given: dict[str, yaml.Node] = {}
     for key, key_node, node in reader.items(root, "the header", tuple(KEYS)):

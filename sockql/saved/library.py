@@ -167,10 +167,19 @@ def selected(
 ) -> list[Query]:
     """Those that have one of ``tags``, are at least so severe, and speak of all of ``words``.
 
-    :raises UsageError: for a severity that does not exist.
+    :raises UsageError: for a severity that does not exist, and a tag that no query has.
     """
     from sockql.saved.query import SEVERITIES
 
+    queries = list(queries)
+    known = sorted({tag for query in queries for tag in query.tags})
+    for tag in tags:
+        if tag not in known:
+            from difflib import get_close_matches
+
+            close = get_close_matches(tag, known, 1)
+            meant = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+            raise UsageError(f"--tag {tag}: no query has it; {meant}")
     least = 0
     if severity is not None:
         if severity not in SEVERITIES:

@@ -200,15 +200,24 @@ def parse(text: str, path: str) -> Query:
     comments = _comments(text)
     query = Query(name_of(path), path, text, title=_first(comments))
     for first, lines in comments:
-        # Among the comments before the statement the one that has a key is the header.
-        if any(line.partition(":")[0].rstrip() in KEYS for line in lines if ":" in line):
-            from sockql.saved.header import fill
+        keyed = next((i for i, line in enumerate(lines) if _has_key(line)), None)
+        if keyed is None:
+            continue
+        if query.lines:
+            message = "the header ends at an empty line before this; begin that line with --"
+            raise HeaderError(path, first + keyed, message)
+        from sockql.saved.header import fill
 
-            fill(query, lines, first)
-            break
+        fill(query, lines, first)
     for name in used:
         query.params.setdefault(name, Param(name))
     return query
+
+
+def _has_key(line: str) -> bool:
+    """Whether a line of a comment has a key of a header, perhaps in capitals, which is an error."""
+    key, colon, _ = line.partition(":")
+    return bool(colon) and key.rstrip().lower() in KEYS
 
 
 def _comments(text: str) -> list[tuple[int, list[str]]]:
@@ -219,7 +228,7 @@ def _comments(text: str) -> list[tuple[int, list[str]]]:
     blocks: list[tuple[int, list[str]]] = []
     fresh = True
     for number, line in enumerate(text.split("\n"), 1):
-        line = line.rstrip()
+        line = line.strip()
         if line.startswith("--"):
             if fresh:
                 blocks.append((number, []))

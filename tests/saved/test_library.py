@@ -127,6 +127,10 @@ def test_queries_are_selected_by_tag_severity_and_words() -> None:
     assert names(words="FILES socket") == "bc"
     assert names(words="net") == "ac"
     assert names(words="net", severity="low", tags=["x"]) == "a"
+    for tag, said in (("nett", "did you mean net?"), ("q", "there are disk, net, x")):
+        with pytest.raises(UsageError) as caught:
+            names(tags=["net", tag])
+        assert str(caught.value) == f"--tag {tag}: no query has it; {said}"
     with pytest.raises(UsageError, match=r"^--severity urgent: not one of info, low, medium"):
         names(severity="urgent")
 

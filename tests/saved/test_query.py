@@ -112,6 +112,20 @@ def test_a_query_without_a_header_is_a_report(text: str, title: str) -> None:
     assert (query.kind, query.lines) == ("report", {})
 
 
+def test_a_header_that_an_empty_line_cuts_in_two_is_an_error() -> None:
+    text = "-- title: T\n-- tags: [a]\n\n-- Why\n-- kind: audit\nselect 1"
+    with pytest.raises(HeaderError) as caught:
+        parse(text, "q.sql")
+    assert str(caught.value) == (
+        "q.sql:5: the header ends at an empty line before this; begin that line with --"
+    )
+    assert parse(text.replace("kind:", "kind"), "q.sql").tags == ("a",)
+    assert parse("\n  -- title: T\n\t-- tags: [a]\n  select 1", "q.sql").lines == {
+        "title": 2,
+        "tags": 3,
+    }
+
+
 def test_parameters_that_only_the_sql_names_are_of_any_type() -> None:
     text = "-- title: T\n-- params: {a: {type: text}}\nselect :b, @c, $a, ':d' -- :e"
     assert facts(parse(text, "q.sql"))["params"] == [
@@ -128,6 +142,8 @@ def test_parameters_that_only_the_sql_names_are_of_any_type() -> None:
         ("titel: T\ntags: [a]", "1: the header has no key 'titel'; did you mean title?"),
         ("title: T\nxyz: 1", f"2: the header has no key 'xyz'; it has {', '.join(KEYS)}"),
         ("tags: [a]", "1: the header has no title"),
+        ("Title: T", "1: the header has no key 'Title'; did you mean title?"),
+        ("TITLE : T", "1: the header has no key 'TITLE'; did you mean title?"),
         ("title: T\ntags: [a]\ntitle: U", "3: title is given twice"),
         ("title: T\n1: U", "2: a key of the header: text is wanted, not an integer 1; put it in"),
         ("title: T\n? [a]\n: b", "2: a key of the header: text is wanted, not a list"),
@@ -188,7 +204,12 @@ def test_parameters_that_only_the_sql_names_are_of_any_type() -> None:
         # no YAML
         ("tags: [a\ntitle: T", "2: the header is not YAML: "),
         ("title: a: b", "1: the header is not YAML: mapping values are not allowed"),
-        ("Finds things.\ntags: [a]", "2: the header is not YAML: mapping values are not allowed"),
+        (
+            "Finds things.\ntags: [a]",
+            "1: this comment has keys of a header, and does not begin with",
+        ),
+        ("\n - x\ntags: [a]", "2: this comment has keys of a header, and does not begin with one"),
+        ("title: T\nFinds things.\ntags: [a]", "3: the header is not YAML: "),
         ("title: T\n\tx: y", "2: the header is not YAML: "),
         ("title: T\ntags: *a", "2: the header is not YAML: found undefined alias"),
         ("title: 'T", "1: the header is not YAML: found unexpected end of stream"),
