@@ -21,16 +21,18 @@ class Analysis:
     ``once`` are the tables of which one cursor makes one pass: their rows can be streamed.
     ``constants`` has, for each of them, the values of its terms that the text of the statement
     gives, by position.
+    ``numbered`` are the scans whose rows the statement asks the rowids of.
     ``varying`` has, by scan, the positions of the values that an outer loop gives.
     ``loops`` is the whole statement when it does nothing but join and copy.
     """
 
-    __slots__ = ("columns", "constants", "loops", "once", "scans", "varying")
+    __slots__ = ("columns", "constants", "loops", "numbered", "once", "scans", "varying")
 
     def __init__(self) -> None:
         self.columns: dict[str, set[str]] = {}
         self.constants: list[dict[int, Any]] = []
         self.loops: Loops | None = None
+        self.numbered: set[int] = set()
         self.scans: list[Scan] = []
         self.once: set[str] = set()
         self.varying: dict[int, set[int]] = {}
@@ -74,6 +76,8 @@ def analyse(
                 found.scans.append(scan)
                 # r[P3] is idxNum, r[P3+1] the number of values, then the values.
                 filters.append((scan, p3 + 2))
+        elif opcode == "Rowid" and p1 in cursors:
+            found.numbered.add(cursors[p1].id)
         elif opcode == "VColumn":
             used.append((p1, p2))
         elif opcode in _LOADS:

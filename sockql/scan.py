@@ -40,6 +40,9 @@ _RANGES: Final = {
 # and one row handed to SQLite with a cell or two.
 LOOKUP_COST: Final = 2.0
 ROW_COST: Final = 0.5
+#: Of a scan that is not told what to read, dearer than any other: another order of the loops, or
+#: a scan for each side of OR, may tell it.
+_STARVED_COST: Final = 1e15
 
 
 class Term:
@@ -194,7 +197,7 @@ def plan(
     known: list[Constraint] = []
     keys: list[Column] = []
     limits: list[int] = []
-    others = False
+    others = starved = False
     for i in range(info.nConstraint):
         operation = info.get_aConstraint_op(i)
         # LIMIT and OFFSET come with column 0, which means nothing.
@@ -202,11 +205,13 @@ def plan(
             limits.append(i)
             continue
         position = info.get_aConstraint_iColumn(i)
+        usable = info.get_aConstraint_usable(i)
         operator = None
-        if position >= 0 and info.get_aConstraint_usable(i):
+        if position >= 0 and usable:
             operator = _operator(columns[position], operation, info, i)
         if operator is None:
             others = True
+            starved = starved or (position >= 0 and not usable and columns[position].parameter)
             continue
         column = columns[position]
         right = info.get_aConstraint_rhs(i)
@@ -234,6 +239,8 @@ def plan(
         # Mostly a join, answered from an index; a parameter gets the same benefit of the doubt.
         cost = LOOKUP_COST
         rows = min(rows, 1.0) if column.index else max(rows / 16, 1.0)
+    if starved or (table.schema.parameters and not any(term.column.parameter for term in terms)):
+        cost = _STARVED_COST
     groups = _groups(table, info, terms)
     if groups:
         info.orderByConsumed = True
@@ -265,12 +272,16 @@ def _groups(table: Table[Any], info: apsw.IndexInfo, terms: Sequence[Term]) -> l
     used = info.colUsed | set(positions)
     if min(positions) < 0 or max(used) >= _LAST_BIT or not used <= fixed | set(positions):
         return []
-    return [table.schema.columns[position] for position in positions]
+    columns = [table.schema.columns[position] for position in positions]
+    # Only SQLite can tell which of them are alike by a collation that is not its own.
+    return [] if any(column.collation for column in columns) else columns
 
 
 def _operator(column: Column, operation: int, info: apsw.IndexInfo, i: int) -> str | None:
     """How we spell the constraint, None when it is left to SQLite."""
     if operation == apsw.SQLITE_INDEX_CONSTRAINT_EQ:
+        if column.collation:
+            return None
         if column.type == TEXT:
             wanted = "NOCASE" if column.nocase else "BINARY"
             if info.get_aConstraint_collation(i).upper() != wanted:

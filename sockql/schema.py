@@ -80,6 +80,7 @@ def _no_record(_record: Any) -> Value:
 class Column:
     """One column: what it says, where the kernel says it, and how a record gives it.
 
+    ``collation`` is one that is not SQLite's own; such a column's conditions are SQLite's alone.
     ``declared`` is how CREATE TABLE spells the type where that is not ``type`` itself: BIGINT has
     the affinity of INTEGER.  ``get`` takes the table's record and returns the cell; it is called only for cells that
     SQLite asks for.  ``push`` (``EQUAL | RANGE | CIDR | LIKE``) names the conditions that the table
@@ -97,6 +98,7 @@ class Column:
     """
 
     __slots__ = (
+        "collation",
         "declared",
         "doc",
         "exact",
@@ -127,6 +129,7 @@ class Column:
         *,
         source: str,
         get: Getter = _no_record,
+        collation: str | None = None,
         declared: str | None = None,
         exact: bool = False,
         hidden: bool = False,
@@ -141,6 +144,7 @@ class Column:
         values: Sequence[str] | None = None,
     ) -> None:
         self.type = type
+        self.collation = collation
         self.declared = declared or type
         self.doc = doc
         self.source = source
@@ -148,7 +152,7 @@ class Column:
         self.exact = exact
         self.hidden = hidden
         self.index = index
-        self.lookup = lookup
+        self.lookup = lookup or parameter
         self.needs = needs
         self.nocase = nocase
         self.parameter = parameter
@@ -159,7 +163,8 @@ class Column:
 
     def ddl(self) -> str:
         """The column as CREATE TABLE spells it."""
-        collate = " COLLATE NOCASE" if self.nocase else ""
+        collation = "NOCASE" if self.nocase else self.collation
+        collate = f" COLLATE {collation}" if collation else ""
         hidden = " HIDDEN" if self.hidden else ""
         return f'"{self.name}" {self.declared}{hidden}{collate}'
 
@@ -173,7 +178,7 @@ blob = partial(Column, BLOB)
 class Schema:
     """Name, documentation and columns of a table, as collected from its class."""
 
-    __slots__ = ("by_name", "columns", "doc", "examples", "name")
+    __slots__ = ("by_name", "columns", "doc", "examples", "name", "parameters")
 
     def __init__(
         self, name: str, doc: str, columns: tuple[Column, ...], examples: tuple[str, ...]
@@ -183,6 +188,8 @@ class Schema:
         self.columns = columns
         self.examples = examples
         self.by_name = {column.name: column for column in columns}
+        #: Whether a column tells the source what to read.
+        self.parameters = any(column.parameter for column in columns)
 
     @property
     def visible(self) -> tuple[Column, ...]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sockql.proc.procfs import Refusals
     from sockql.request import Request
     from sockql.scan import Scan
-    from sockql.schema import Table
+    from sockql.schema import Table, Value
     from sockql.snapshot import Collection
 
 
@@ -36,6 +36,11 @@ class Statement:
         self.host = host
         self.analysis = analysis
         self.tracing = tracing
+        #: Numbers of rows, where a statement asks for them: ``a = 1 OR b = 2`` may be two scans,
+        #: whose rows SQLite then tells apart by their numbers.  To the statement a row is its
+        #: cells in use: of rows that look alike either all meet a condition or none, so the n-th
+        #: of them in one scan may count as the n-th in the other.
+        self.rowids: dict[tuple[str, tuple[Value, ...], int], int] = {}
         self.traces: dict[int, Trace] = {}
         self._outermost: Iterator[Any] = iter(())
         self._runs: dict[int, Run] = {}

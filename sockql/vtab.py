@@ -77,7 +77,7 @@ class VirtualTable:
 class Cursor:
     """A scan that is running: the record SQLite looks at, and where the next one comes from."""
 
-    __slots__ = ("engine", "getters", "iterator", "number", "record", "run")
+    __slots__ = ("engine", "getters", "iterator", "number", "record", "rowid", "run")
 
     def __init__(self, table: VirtualTable) -> None:
         self.engine = table.engine
@@ -87,6 +87,7 @@ class Cursor:
         self.run: Callable[[tuple[Any, ...]], Iterator[Any]] | None = None
         self.iterator = _NOTHING
         self.record: Any = None
+        self.rowid = 0
 
     def Filter(self, number: int, _name: str, values: tuple[Any, ...]) -> None:  # noqa: N802
         run = self.run
@@ -97,7 +98,24 @@ class Cursor:
             self.number = number
             run = self.run = self.engine.statement.filter(scan)
         self.iterator = run(values)
+        if number in self.engine.statement.analysis.numbered:
+            self.iterator = self._numbered(self.iterator)
         self.record = next(self.iterator, None)
+
+    def _numbered(self, records: Iterator[Any]) -> Iterator[Any]:
+        """``records``, the rowid of each set before it is given."""
+        statement = self.engine.statement
+        table = self.engine.scans[self.number].table.schema
+        used = statement.analysis.columns[table.name]
+        getters = [self.getters[column.position] for column in table.columns if column.name in used]
+        seen: dict[tuple[Value, ...], int] = {}
+        for record in records:
+            cells = tuple([get(record) for get in getters])
+            same = seen[cells] = seen.get(cells, -1) + 1
+            self.rowid = statement.rowids.setdefault(
+                (table.name, cells, same), len(statement.rowids) + 1
+            )
+            yield record
 
     def Next(self) -> None:  # noqa: N802
         self.record = next(self.iterator, None)
@@ -109,8 +127,8 @@ class Cursor:
         return self.getters[position](self.record)
 
     def Rowid(self) -> int:  # noqa: N802
-        """A number: virtual rows have no identity, only queries that ask for ``rowid`` see it."""
-        return id(self.record)
+        """The number of the row, see :attr:`Statement.rowids`."""
+        return self.rowid
 
     def Close(self) -> None:  # noqa: N802
         self.iterator = _NOTHING

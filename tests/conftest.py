@@ -20,6 +20,7 @@ KINDS = {
     "bench": "benchmark",
     "differential": "differential",
     "live": "live",
+    "osquery": "osquery",
     "queries": "queries",
     "shell": "shell",
     "tables": "recorded",

@@ -22,6 +22,7 @@ from sockql.errors import DataError, ParseError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Final
 
     from sockql.host import Host
@@ -48,7 +49,19 @@ def read_links(host: Host) -> dict[int, str]:
 
     :raises DataError: when the kernel refuses or answers nonsense.
     """
-    names: dict[int, str] = {}
+    return {index: name for index, _, name in _read(host)}
+
+
+def read_flags(host: Host) -> dict[int, int]:
+    """Flags (IFF_*) of all interfaces of the network namespace, by index.
+
+    :raises DataError: when the kernel refuses or answers nonsense.
+    """
+    return {index: flags for index, flags, _ in _read(host)}
+
+
+def _read(host: Host) -> Iterator[tuple[int, int, str]]:
+    """``(index, flags, name)`` of each interface."""
     for view in host.netlink(NETLINK_ROUTE, _REQUEST):
         host.check()
         for start, end in answers(view, RTM_NEWLINK, "rtnetlink links"):
@@ -57,9 +70,8 @@ def read_links(host: Host) -> dict[int, str]:
                 raise ParseError(f"rtnetlink link at offset {start}: {view[start:end].hex(' ')}")
             raw = attributes(view[body + _LINK.size : end]).get(IFLA_IFNAME)
             if raw is not None:
-                index: int = _LINK.unpack_from(view, body)[2]
-                names[index] = raw.rstrip(b"\0").decode("utf-8", "backslashreplace")
-    return names
+                _, _, index, flags, _ = _LINK.unpack_from(view, body)
+                yield index, flags, raw.rstrip(b"\0").decode("utf-8", "backslashreplace")
 
 
 class Links(dict[int, "str | None"]):

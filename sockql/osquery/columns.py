@@ -46,9 +46,15 @@ def _null(_record: object) -> None:
     return None
 
 
-def elsewhere(system: str, column: partial[Column]) -> Column:
+def elsewhere(system: str, column: partial[Column], collation: str | None = None) -> Column:
     """A column that osquery has on another ``system``: here it is hidden and NULL."""
-    return column(f"NULL: only osquery on {system} has it.", source="none", get=_null, hidden=True)
+    return column(
+        f"NULL: only osquery on {system} has it.",
+        source="none",
+        get=_null,
+        collation=collation,
+        hidden=True,
+    )
 
 
 windows = partial(elsewhere, "Windows")

@@ -70,7 +70,7 @@ def find(request: Request, host: Host) -> Iterator[Found]:
             host.notice(f"{table}: {where}: {error.strerror}")
             continue
         with root:
-            namespace = _mount_namespace(host, pid)
+            namespace = mount_namespace(host, pid)
             for path, directory in _paths(request, host, root):
                 yield Found(root, path, directory, namespace)
 
@@ -79,7 +79,8 @@ def _named(request: Request, column: str) -> bool:
     return request.values(column) is not None or bool(request.patterns(column))
 
 
-def _mount_namespace(host: Host, pid: int) -> str | None:
+def mount_namespace(host: Host, pid: int) -> str | None:
+    """Inode of the process's mount namespace; None for 0, and when it may not be read."""
     if not pid:
         return None
     import os
@@ -109,7 +110,7 @@ def _paths(request: Request, host: Host, root: Root) -> Iterator[tuple[bytes, by
         found = ((p, _parent(p)) for p in expanded)
     else:
         matching = expand(request.patterns("directory")[0].encode(), host, root)
-        found = _children([path for path in matching if path[-1:] == b"/"], host, root)
+        found = _children([d for d in matching if d[-1:] == b"/" or b"%" not in d], host, root)
     for entry in found:
         if entry not in seen:
             seen.add(entry)
@@ -144,8 +145,14 @@ def _listed(root: Root, directory: bytes) -> list[tuple[bytes, bool, bool]]:
 
 
 def expand(pattern: bytes, host: Host, root: Root) -> Iterator[bytes]:
-    """The paths that a pattern stands for, directories with a slash at their end."""
+    """The paths that a pattern stands for, directories with a slash at their end.
+
+    What has no percent sign is a path, and is what comes of it.
+    """
     if pattern[:1] != b"/" or b"\0" in pattern:
+        return
+    if b"%" not in pattern:
+        yield pattern
         return
     parts = pattern.split(b"/")[1:]
     only_directories = parts[-1] == b""
@@ -221,6 +228,8 @@ def matches(name: bytes, part: bytes) -> bool:
     """
     if name[:1] == b"." and part[:1] != b".":
         return False
+    if b"%" not in part:
+        return name == part
     first, *middle, last = part.split(b"%")
     if len(name) < len(first) + len(last) or not name.startswith(first) or not name.endswith(last):
         return False

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sockql import connect, osquery
+from sockql import osquery
 from sockql.engine import Engine
+from sockql.host import Host
 from sockql.schema import UNITS, Column, Table
 from tests.conftest import ROOT
+from tests.osquery.asking import connected
 
 #: As osquery 5.23.1 declares them on Linux, from its specs: a small letter is the type (t TEXT,
 #: i INTEGER, b BIGINT, n TEXT COLLATE NOCASE, v TEXT of the collation VERSION), a dash in front
@@ -83,9 +84,7 @@ every_table = pytest.mark.parametrize("table", [*TABLES.values()], ids=[*TABLES]
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
     """A connection that has these tables in place of sockql's own of the same names."""
-    with connect() as made:
-        for name in osquery.NAMES:
-            made.add(name, partial(osquery.load, name))
+    with connected(Host()) as made:
         yield made
 
 
@@ -114,8 +113,9 @@ def test_the_columns_are_those_of_osquery(engine: Engine, table: Table[Any]) -> 
 
 @every_table
 def test_columns_of_another_collation(table: Table[Any]) -> None:
-    wanted = {w.split(":")[1] for w in COLUMNS[table.schema.name].split() if "n:" in w}
-    assert {c.name for c in table.schema.columns if c.nocase} == wanted
+    words = [word.lstrip("-").split(":") for word in COLUMNS[table.schema.name].split()]
+    nocase = {column for kind, column in words if kind == "n"}
+    assert {c.name for c in table.schema.columns if c.nocase} == nocase
 
 
 @every_table

@@ -51,7 +51,7 @@ def _type(file: Stated) -> str:
 
 
 #: Unlike a condition on any other column, one on these says what to read.
-named = partial(text, parameter=True, lookup=True, push=EQUAL | LIKE, index=True)
+named = partial(text, parameter=True, push=EQUAL | LIKE, index=True)
 
 
 class File(
@@ -145,7 +145,6 @@ class File(
         get=lambda file: file[0].root.pid,
         push=EQUAL,
         parameter=True,
-        lookup=True,
         hidden=True,
     )
     mount_namespace_id = text(
