@@ -16,5 +16,6 @@ select sh.pid, sh.name, coalesce(username(sh.euid), sh.euid) as user, sh.cmdline
 from sockets join fds using (inode) join processes as server using (pid)
     join processes as sh on sh.parent = server.pid
 where state = 'LISTEN' and family in ('inet', 'inet6')
-  and sh.path regexp '/((ba|da|z|k|mk|c|tc|a|fi)?sh|busybox)$'
+  and (sh.path regexp '/(a|ba|c|da|fi|k|mk|po|pw|tc|xon|y|z)?sh[0-9.]*$'
+       or sh.path like '%/busybox' and sh.name in ('sh', 'ash', 'hush'))
 group by sh.pid, sport

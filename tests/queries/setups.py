@@ -9,10 +9,11 @@ import fcntl
 import os
 import secrets
 import shutil
+import signal
 import socket
 import struct
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -122,3 +123,32 @@ def become_nobody() -> None:
 def become(name: str) -> None:
     """Give this process another name."""
     Path("/proc/self/comm").write_text(name)
+
+
+def beside(prepare: Callable[[], Any]) -> int:
+    """Another process of a child's, which ends with it: its number once it has prepared."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            call("prctl", 1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
+            os.closerange(900, 1000)  # what the child answers by has to end with it
+            prepare()
+            os.write(writing, b"x")
+            os.close(reading)
+            os.close(writing)
+            while True:
+                signal.pause()
+        finally:
+            os._exit(1)
+    os.close(writing)
+    assert os.read(reading, 1), "it could not prepare"
+    os.close(reading)
+    return pid
+
+
+def drop_everything(sock: socket.socket) -> None:
+    """From now on the socket receives nothing: a filter drops all packets, as a bad line would."""
+    program = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0))  # BPF_RET | BPF_K, 0
+    filter = struct.pack("HP", 1, ctypes.addressof(program))
+    sock.setsockopt(socket.SOL_SOCKET, 26, filter)  # SO_ATTACH_FILTER

@@ -1,0 +1,512 @@
+"""Queries about connections that do badly, and about how much goes over which."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import struct
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.live.children import child, wait_until
+from tests.queries.asking import Row, about, ask, process
+from tests.queries.setups import (
+    add_address,
+    become,
+    beside,
+    container,
+    drop_everything,
+    kept,
+    needs_root,
+    new_network,
+)
+
+HERE = "127.0.0.1"
+ME = os.getpid()
+NETNS = os.stat("/proc/self/ns/net").st_ino
+MANY = 10**9
+
+SIOCOUTQ, SIOCOUTQNSD = 0x5411, 0x894B
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as made:
+        yield made
+
+
+class Pair:
+    """A listener, and both ends of ``count`` connections to it."""
+
+    def __init__(self, stack: ExitStack, count: int = 1, address: str = HERE) -> None:
+        self._listener = stack.enter_context(socket.create_server((address, 0)))
+        self.port = int(self._listener.getsockname()[1])
+        self.clients: list[socket.socket] = []
+        self.accepted: list[socket.socket] = []
+        for _ in range(count):
+            self.clients.append(
+                stack.enter_context(socket.create_connection(self._listener.getsockname()))
+            )
+            self.accepted.append(stack.enter_context(self._listener.accept()[0]))
+
+    @property
+    def client(self) -> socket.socket:
+        return self.clients[0]
+
+
+def ends(sock: socket.socket) -> Row:
+    (src, sport), (dst, dport) = sock.getsockname(), sock.getpeername()
+    return {"src": src, "sport": sport, "dst": dst, "dport": dport}
+
+
+def queued(sock: socket.socket, request: int = SIOCOUTQ) -> int:
+    """Bytes that were sent and not acknowledged, or those not even sent (tcp(7))."""
+    return int(struct.unpack("i", fcntl.ioctl(sock, request, bytes(4)))[0])
+
+
+def tcp_info(sock: socket.socket, offset: int, kind: str = "I") -> int:
+    """A number of struct tcp_info; include/uapi/linux/tcp.h has the offsets."""
+    data = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 232)
+    return int(struct.unpack_from(kind, data, offset)[0])
+
+
+def to(port: int, name: str, key: str = "dport", **params: int) -> list[Row]:
+    """The rows of a query that are about one port."""
+    return [row for row in ask(name, **params) if row[key] == port]
+
+
+def fill(sock: socket.socket) -> None:
+    """Send until nothing more goes."""
+    sock.setblocking(False)
+    try:
+        while True:
+            sock.send(bytes(65536))
+    except BlockingIOError:
+        return
+
+
+def test_scanning_process() -> None:
+    def scan(count: int) -> None:
+        server = socket.socket()
+        server.bind((HERE, 0))
+        server.listen(0)
+        kept.append(server)
+        for _ in range(1 + count):  # one fits in the queue
+            sock = socket.socket()
+            sock.setblocking(False)
+            sock.connect_ex(server.getsockname())
+            kept.append(sock)
+
+    with child(lambda: scan(3)) as (pid, _):
+        assert about(pid, "scanning-process", more_than=2) == [
+            {**process(pid), "unanswered": 3, "hosts": 1, "ports": 1}
+        ]
+        assert about(pid, "scanning-process", more_than=3) == []
+
+
+def test_close_wait_leak() -> None:
+    limits = (64, 64)
+
+    def leak(count: int) -> int:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        server = socket.create_server((HERE, 0))
+        kept.append(server)
+        for _ in range(count):
+            with socket.create_connection(server.getsockname()):
+                kept.append(server.accept()[0])
+        return len(os.listdir("/proc/self/fd")) - 1
+
+    # The descriptor by which the child answers lies above its limit and is closed by then.
+    with child(lambda: leak(3)) as (pid, descriptors):
+        wait_until(
+            lambda: (
+                about(pid, "close-wait-leak", more_than=2)
+                == [
+                    {
+                        **process(pid),
+                        "close_wait": 3,
+                        "fd_count": descriptors - 1,
+                        "limit_nofile": limits[0],
+                    }
+                ]
+            )
+        )
+        assert about(pid, "close-wait-leak", more_than=3) == []
+
+
+def test_time_wait_flood(stack: ExitStack) -> None:
+    pair = Pair(stack, 3)
+    for client, accepted in zip(pair.clients, pair.accepted):
+        client.close()
+        accepted.close()
+    row = {"netns": NETNS, "dst": HERE, "dport": pair.port, "service": None, "time_wait": 3}
+    wait_until(lambda: to(pair.port, "time-wait-flood", more_than=2) == [row])
+    assert to(pair.port, "time-wait-flood", more_than=3) == []
+
+
+def test_half_open_flood(stack: ExitStack) -> None:
+    server = stack.enter_context(socket.socket())
+    server.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 60)
+    server.bind((HERE, 0))
+    server.listen()
+    port = server.getsockname()[1]
+    for _ in range(3):
+        stack.enter_context(socket.create_connection((HERE, port)))
+    row = {"netns": NETNS, "src": HERE, "sport": port, "service": None}
+    assert to(port, "half-open-flood", "sport", more_than=2) == [
+        {**row, "half_open": 3, "clients": 1}
+    ]
+    assert to(port, "half-open-flood", "sport", more_than=3) == []
+
+
+def test_connection_flood(stack: ExitStack) -> None:
+    pair = Pair(stack, 3)
+    row = {"netns": NETNS, "dst": HERE, "sport": pair.port, "service": None, "connections": 3}
+    assert to(pair.port, "connection-flood", "sport", more_than=2) == [row]
+    assert to(pair.port, "connection-flood", "sport", more_than=3) == []
+
+
+def test_orphaned_connections(stack: ExitStack) -> None:
+    place = "127.77.1.2"
+    pair = Pair(stack, address=place)
+
+    def found(more_than: int) -> list[Row]:
+        return [
+            row
+            for row in ask("orphaned-connections", more_than=more_than)
+            if row["dst"] == place and row["netns"] == NETNS
+        ]
+
+    fill(pair.client)
+    assert found(0) == []
+    pair.client.close()
+
+    def sending() -> int:
+        """What /proc/net/tcp says of the connection to ``place``, port in hexadecimal."""
+        peer = f"02014D7F:{pair.port:04X}"
+        for line in Path("/proc/net/tcp").read_text().splitlines():
+            words = line.split()
+            if words[2] == peer:
+                return int(words[4].partition(":")[0], 16)
+        return 0
+
+    before, rows, after = sending(), found(0), sending()
+    assert before == after > 0
+    assert rows == [
+        {"netns": NETNS, "dst": place, "orphans": 1, "send_queue": after, "states": "FIN_WAIT1"}
+    ]
+    assert found(1) == []
+
+
+def test_zero_window(stack: ExitStack) -> None:
+    pair = Pair(stack)
+    assert to(pair.port, "zero-window") == []
+    fill(pair.client)
+
+    def expected() -> list[Row]:
+        return [
+            {
+                **process(ME),
+                **ends(pair.client),
+                "send_queue": queued(pair.client),
+                "notsent_bytes": queued(pair.client, SIOCOUTQNSD),
+            }
+        ]
+
+    wait_until(lambda: to(pair.port, "zero-window") == expected())
+    assert queued(pair.client, SIOCOUTQNSD) > 0
+
+
+def test_connections_that_get_no_answer(stack: ExitStack) -> None:
+    pair = Pair(stack)
+    for name, params in (("unanswered-data", {"at_least": 1}), ("retransmitting-connections", {})):
+        assert to(pair.port, name, "dport", **params) == []
+    drop_everything(pair.accepted[0])
+    pair.client.send(bytes(1000))
+    wait_until(lambda: tcp_info(pair.client, 100) >= 2)  # tcpi_total_retrans
+
+    def unanswered(count: int) -> Row:
+        return {
+            **process(ME),
+            "state": "ESTABLISHED",
+            **ends(pair.client),
+            "send_queue": 1000,
+            "retransmits": count,
+        }
+
+    def retransmitting(total: int) -> Row:
+        return {
+            "pid": ME,
+            "name": process(ME)["name"],
+            **ends(pair.client),
+            "state": "ESTABLISHED",
+            "total_retrans": total,
+            "in_flight": tcp_info(pair.client, 36),
+            "bytes_sent": tcp_info(pair.client, 200, "Q"),
+            "bytes_retrans": tcp_info(pair.client, 208, "Q"),
+            "percent": round(100 * total / (total + 1), 2),
+            "rtt": tcp_info(pair.client, 68),
+            "rttvar": tcp_info(pair.client, 72),
+            "ca_state": "Loss",
+        }
+
+    def asked() -> bool:
+        """Both queries tell what the socket itself says, unless it tried again meanwhile."""
+        total, count = tcp_info(pair.client, 100), tcp_info(pair.client, 2, "B")
+        rows = to(pair.port, "unanswered-data", at_least=1)
+        others = to(pair.port, "retransmitting-connections")
+        expected = [unanswered(count)], [retransmitting(total)]
+        if total != tcp_info(pair.client, 100):
+            return False
+        assert (rows, others) == expected
+        return True
+
+    wait_until(asked, 30)
+    assert to(pair.port, "unanswered-data", at_least=100) == []
+    assert to(pair.port, "retransmitting-connections", segments=100) == []
+
+
+def test_unread_data(stack: ExitStack) -> None:
+    pair = Pair(stack)
+    pair.client.send(bytes(5000))
+    row = {
+        **process(ME),
+        "status": "R",
+        "protocol": "tcp",
+        **ends(pair.accepted[0]),
+        "recv_queue": 5000,
+    }
+    assert to(pair.port, "unread-data", "sport", bytes=5000) == [row]
+    assert to(pair.port, "unread-data", "sport", bytes=5001) == []
+
+
+def test_dropping_sockets(stack: ExitStack) -> None:
+    receiver = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    sender = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+    receiver.bind((HERE, 0))
+    port = receiver.getsockname()[1]
+    sender.sendto(b"x", receiver.getsockname())
+    assert to(port, "dropping-sockets", "sport") == []
+    for _ in range(100):
+        sender.sendto(bytes(1000), receiver.getsockname())
+    memory = struct.unpack("9I", receiver.getsockopt(socket.SOL_SOCKET, 55, 36))  # SO_MEMINFO
+    rows = to(port, "dropping-sockets", "sport")
+    received = 0
+    receiver.setblocking(False)
+    try:
+        while receiver.recv(2000):
+            received += 1
+    except BlockingIOError:
+        pass
+    assert 0 < received < 101
+    assert rows == [
+        {
+            **process(ME),
+            "family": "inet",
+            "protocol": "udp",
+            "src": HERE,
+            "sport": port,
+            "drops": 101 - received,
+            "recv_queue": memory[0],
+            "rcvbuf": memory[1],
+        }
+    ]
+
+
+def test_idle_connections(stack: ExitStack) -> None:
+    pair = Pair(stack)
+    pair.accepted[0].setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    row = {**process(ME), **ends(pair.client), "idle": 0}
+    assert to(pair.port, "idle-connections", seconds=0) == [row]
+    assert to(pair.port, "idle-connections", "sport", seconds=0) == []
+    assert to(pair.port, "idle-connections") == []
+
+
+def test_connections_by_process() -> None:
+    def connect() -> None:
+        pair = Pair(ExitStack(), 2)
+        pair.clients[0].close()
+        kept.append(pair)
+        waiting = socket.create_connection((HERE, pair.port))
+        kept.append(waiting)
+
+    def listen() -> None:
+        kept.append(socket.create_server((HERE, 0)))
+
+    with child(connect) as (pid, _):
+        assert about(pid, "connections-by-process") == [
+            {
+                **process(pid),
+                "connections": 4,
+                "established": 3,
+                "close_wait": 1,
+                "syn_sent": 0,
+                "hosts": 1,
+            }
+        ]
+    with child(listen) as (pid, _):
+        assert about(pid, "connections-by-process") == []
+
+
+def test_top_talkers(stack: ExitStack) -> None:
+    pair = Pair(stack)
+    pair.client.send(bytes(30000))
+    while queued(pair.client):
+        pair.accepted[0].recv(30000)
+
+    def row(sock: socket.socket) -> Row:
+        return {
+            "pid": ME,
+            "name": process(ME)["name"],
+            "user": process(ME)["user"],
+            **ends(sock),
+            "bytes_sent": tcp_info(sock, 200, "Q"),
+            "bytes_received": tcp_info(sock, 128, "Q"),
+            "delivery_rate": tcp_info(sock, 160, "Q"),
+            "rtt": tcp_info(sock, 68),
+        }
+
+    accepted = row(pair.accepted[0])
+    assert (accepted["bytes_sent"], accepted["bytes_received"]) == (0, 30000)
+    assert to(pair.port, "top-talkers", limit=MANY) == [row(pair.client)]
+    assert to(pair.port, "top-talkers", "sport", limit=MANY) == [accepted]
+    assert ask("top-talkers", limit=0) == []
+
+
+@needs_root
+@pytest.mark.parametrize(("address", "seen"), [("192.0.2.1", True), ("10.0.0.1", False)])
+def test_external_connections(address: str, seen: bool) -> None:
+    def connect() -> tuple[int, int]:
+        new_network()
+        add_address(address)
+        pair = Pair(ExitStack(), address=address)
+        kept.append(pair)
+        return pair.port, pair.client.getsockname()[1]
+
+    with child(connect) as (pid, ports):
+        row = process(pid)
+        del row["pid"]
+        found = [each for each in ask("external-connections") if each["pids"] == str(pid)]
+        assert found == (
+            [
+                {
+                    **row,
+                    "protocol": "tcp",
+                    "dst": address,
+                    "dport": port,
+                    "service": None,
+                    "connections": 1,
+                    "pids": str(pid),
+                }
+                for port in sorted(ports)
+            ]
+            if seen
+            else []
+        )
+
+
+def test_local_conversations() -> None:
+    def talk(name: str, peer: str) -> None:
+        ours, theirs = socket.socketpair()
+        reading, writing = os.pipe()
+        become(name)
+        kept.append(ours)
+
+        def answer() -> None:
+            become(peer)
+            ours.close()
+            os.close(reading)
+            kept.append(theirs)
+
+        beside(answer)
+        theirs.close()
+        os.close(writing)
+
+    def alone() -> None:
+        become("sockql-alone")
+        kept.extend(socket.socketpair())
+
+    def found(name: str) -> list[Row]:
+        return [each for each in ask("local-conversations") if each["name"] == name]
+
+    with child(lambda: talk("sockql-anna", "sockql-bert")):
+        row = {"name": "sockql-anna", "peer_name": "sockql-bert"}
+        counts = {"connections": 1, "processes": 1, "peer_processes": 1}
+        assert found("sockql-anna") == [
+            {**row, "kind": "pipe", **counts},
+            {**row, "kind": "unix", **counts},
+        ]
+        assert found("sockql-bert") == []
+    with child(alone):
+        assert found("sockql-alone") == []
+
+
+def test_container_connections() -> None:
+    def talk(entry: Path, *, inside: bool) -> int:
+        entry.write_text("0")
+        become("sockql-inside")
+        ours, theirs = socket.socketpair()
+        kept.append(ours)
+
+        def answer() -> None:
+            if not inside:
+                (entry.parent.parent / "cgroup.procs").write_text("0")
+            become("sockql-outside")
+            ours.close()
+            kept.append(theirs)
+
+        peer = beside(answer)
+        theirs.close()
+        return peer
+
+    with container() as (id, entry):
+        with child(lambda: talk(entry, inside=False)) as (pid, peer):
+            assert about(pid, "container-connections") == [
+                {
+                    "container_id": id,
+                    "name": "sockql-inside",
+                    "pid": pid,
+                    "kind": "unix",
+                    "peer_container_id": None,
+                    "peer_name": "sockql-outside",
+                    "peer_pid": peer,
+                    "connections": 1,
+                }
+            ]
+        with child(lambda: talk(entry, inside=True)) as (pid, _):
+            assert about(pid, "container-connections") == []
+
+
+def test_socket_memory() -> None:
+    def receive() -> tuple[int, ...]:
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.bind((HERE, 0))
+        sock.sendto(bytes(1000), sock.getsockname())
+        kept.append(sock)
+        return struct.unpack("9I", sock.getsockopt(socket.SOL_SOCKET, 55, 36))  # SO_MEMINFO
+
+    def sleep() -> None:
+        """No sockets."""
+
+    with child(receive) as (pid, memory):
+        received, set_aside = memory[0], memory[4]
+        assert received > 1000
+        assert about(pid, "socket-memory", limit=MANY) == [
+            {
+                **process(pid),
+                "sockets": 1,
+                "receiving": received,
+                "sending": 0,
+                "set_aside": set_aside,
+                "memory": received + set_aside,
+            }
+        ]
+    with child(sleep) as (pid, _):
+        assert about(pid, "socket-memory", limit=MANY) == []
