@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,11 @@ from sockql.saved.library import Library, shipped_directory
 from sockql.saved.query import Query
 
 Row = dict[str, Any]
+
+HERE = "127.0.0.1"
+#: The process that runs the tests, and its network namespace.
+ME = os.getpid()
+NETNS = os.stat("/proc/self/ns/net").st_ino
 
 
 def shipped(name: str) -> Query:
@@ -36,6 +42,12 @@ def ask(name: str, **params: Any) -> list[Row]:
 def about(pid: int, name: str, **params: Any) -> list[Row]:
     """The rows of a shipped query that are about one process."""
     return [row for row in ask(name, **params) if row["pid"] == pid]
+
+
+def ends(sock: socket.socket) -> Row:
+    """The addresses of a connected socket, as the queries call them."""
+    (src, sport), (dst, dport) = sock.getsockname(), sock.getpeername()
+    return {"src": src, "sport": sport, "dst": dst, "dport": dport}
 
 
 # -- what /proc says ------------------------------------------------------------------------

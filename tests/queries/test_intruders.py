@@ -7,23 +7,13 @@ import os
 import shutil
 import socket
 import struct
-from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
 
 from tests.live.children import child
-from tests.queries.asking import Row, about, ask, process
+from tests.queries.asking import HERE, ME, Row, about, ask, ends, process
 from tests.queries.setups import drop_everything, kept, needs_root, new_network, program
-
-HERE = "127.0.0.1"
-ME = os.getpid()
-
-
-@pytest.fixture
-def stack() -> Iterator[ExitStack]:
-    with ExitStack() as made:
-        yield made
 
 
 @pytest.fixture
@@ -32,11 +22,6 @@ def connection(stack: ExitStack) -> tuple[socket.socket, socket.socket]:
     server = stack.enter_context(socket.create_server((HERE, 0)))
     client = stack.enter_context(socket.create_connection(server.getsockname()))
     return client, stack.enter_context(server.accept()[0])
-
-
-def ends(sock: socket.socket) -> Row:
-    (src, sport), (dst, dport) = sock.getsockname(), sock.getpeername()
-    return {"src": src, "sport": sport, "dst": dst, "dport": dport}
 
 
 def shell(stack: ExitStack, *, command: str = "read line", **options: object) -> int:

@@ -6,14 +6,13 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.live.children import child
-from tests.queries.asking import Row, about, ask, process, username
+from tests.queries.asking import HERE, ME, NETNS, Row, about, ask, process, username
 from tests.queries.setups import (
     NOBODY,
     become_nobody,
@@ -26,13 +25,6 @@ from tests.queries.setups import (
 )
 
 INET, STREAM, DGRAM = socket.AF_INET, socket.SOCK_STREAM, socket.SOCK_DGRAM
-HERE = "127.0.0.1"
-
-
-@pytest.fixture
-def stack() -> Iterator[ExitStack]:
-    with ExitStack() as made:
-        yield made
 
 
 def bound(stack: ExitStack, type: int, address: str = HERE) -> socket.socket:
@@ -64,10 +56,6 @@ def inode(sock: socket.socket) -> int:
 def at(number: int, name: str, **params: int) -> list[Row]:
     """The rows of a query that are about one port."""
     return [row for row in ask(name, **params) if row["sport"] == number]
-
-
-NETNS = os.stat("/proc/self/ns/net").st_ino
-ME = os.getpid()
 
 
 def test_listening_ports(stack: ExitStack) -> None:
@@ -192,8 +180,8 @@ def test_sockets_on_their_way_belong_to_nobody(stack: ExitStack) -> None:
     socket.send_fds(ends[0], [b"x"], [sock.fileno()])
     sock.close()
     found = at(number, "socket-without-process")
-    unreadable = found[0].pop("unreadable")
-    assert isinstance(unreadable, int)
+    # Some process may not be readable, as those that are not dumpable; it could have the socket.
+    assert found[0].pop("owner_state") in ("in_flight", "unknown")
     assert found == [
         {
             "protocol": "tcp",

@@ -1,0 +1,18 @@
+-- title: Gateways whose hardware address others have too
+-- description: >
+--   The neighbour with the gateway's IP address has the same hardware address as another neighbour
+--   on the same link: somebody may have put himself in between by false ARP answers.
+-- tags: [network, incident]
+-- severity: high
+-- kind: audit
+-- keys: [interface, gateway, other]
+-- false positives:
+--   - A gateway with several addresses, or a proxy for them (VRRP, proxy ARP).
+-- references:
+--   - https://attack.mitre.org/techniques/T1557/002/
+select distinct n.netns, n.interface, gateway, n.mac, o.address as other
+from routes join neighbors as n on n.address = gateway and n.interface = routes.interface
+        and n.netns is routes.netns
+    join neighbors as o on o.mac = n.mac and o.interface = n.interface and o.netns is n.netns
+where routes.prefix_length = 0 and gateway is not null and o.address <> n.address
+  and o.family = n.family
