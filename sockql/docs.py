@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sockql import tables
 from sockql.command import manpage
-from sockql.functions import FUNCTIONS
+from sockql.dialect import OSQUERY, SOCKQL
 from sockql.saved import page
 from sockql.saved.library import Library, shipped_directory
 from sockql.schema import CIDR, EQUAL, RANGE
@@ -43,9 +43,17 @@ row by row.
 _FUNCTIONS = """\
 # Functions
 
-What sockql adds to the [functions of SQLite](https://www.sqlite.org/lang_corefunc.html). Each
-answers NULL when an argument is NULL, and refuses, in one line, an argument that can only be a
-mistake.
+What sockql adds to the [functions of SQLite](https://www.sqlite.org/lang_corefunc.html). Where
+nothing else is said a function answers NULL when an argument is NULL, and refuses, in one line, an
+argument that can only be a mistake. Those of osquery answer what they do there.
+"""
+
+_OSQUERY_FUNCTIONS = """\
+# With --osquery
+
+These are there with `--osquery` and in packs only: they do something else than SQLite's functions
+of the same names, or look at files. There is also the order of versions, everywhere: the
+collations `version`, `version_arch`, `version_dpkg` and `version_rhel`, see `version_compare`.
 """
 
 
@@ -59,24 +67,31 @@ def tables_page(every: Iterable[Declared]) -> str:
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
-def functions_page(functions: Iterable[Function]) -> str:
-    """The text of docs/functions.md."""
+def functions_page(everywhere: Sequence[Function], osquery: Iterable[Function]) -> str:
+    """The text of docs/functions.md: those of every connection, and then osquery's others."""
     parts = [_NOTE, _FUNCTIONS]
-    for function in functions:
-        parts += [f"## {function.signature}", *_paragraphs(function.doc)]
-        parts.append(f"```sql\n{function.example};  -- {_literal(function.result)}\n```")
+    for function in everywhere:
+        parts += _function(function)
+    parts.append(_OSQUERY_FUNCTIONS)
+    for function in osquery:
+        if function not in everywhere:
+            parts += _function(function)
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
 def pages() -> dict[str, str]:
     """Name and text of every generated page."""
-    by_name = sorted(FUNCTIONS.values(), key=lambda function: function.name)
     return {
         "tables.md": tables_page(tables.load_all()),
-        "functions.md": functions_page(by_name),
+        "functions.md": functions_page(SOCKQL.functions(), OSQUERY.functions()),
         "queries.md": page.text(Library([shipped_directory()]).all()),
         "sockql.1": manpage.page(),
     }
+
+
+def _function(function: Function) -> list[str]:
+    example = f"```sql\n{function.example};  -- {_literal(function.result)}\n```"
+    return [f"## {function.signature}", *_paragraphs(function.doc), example]
 
 
 def _table(schema: Schema) -> list[str]:

@@ -12,11 +12,13 @@ from time import perf_counter, time
 
 import apsw
 
-from sockql import functions, tables
+from sockql import functions
 from sockql.analysis import Analysis, analyse
 from sockql.authorizer import authorize
+from sockql.dialect import SOCKQL
 from sockql.direct import DirectCursors
 from sockql.errors import Interrupted, QueryError, SockqlError, TimeoutExpired
+from sockql.named import Named
 from sockql.report import Plan
 from sockql.request import Request
 from sockql.result import Result
@@ -24,7 +26,7 @@ from sockql.scan import Scans
 from sockql.schema import View
 from sockql.sharing import Everything, Sharing
 from sockql.snapshot import Snapshot
-from sockql.sqltext import character_offset, distinct, parameters, statements, tokens
+from sockql.sqltext import character_offset, distinct, parameters, statements
 from sockql.statement import Statement
 from sockql.vtab import Module
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Any, Final
 
+    from sockql.dialect import Dialect
     from sockql.host import Host
     from sockql.request import Constraint
     from sockql.schema import Table, Value
@@ -44,11 +47,15 @@ _PROGRESS: Final = 50_000
 class Engine:
     """A connection to the virtual tables of one :class:`~sockql.host.Host`.
 
+    Its tables are those of ``dialect``.  In osquery's, functions of SQLite do what osquery's do,
+    and a text may stand in double quotes, as it does in many a published query.
+
     Not for use by several threads at once; :meth:`interrupt` may be called from any.
     """
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, dialect: Dialect = SOCKQL) -> None:
         self.host = host
+        self.dialect = dialect
         #: Seconds that one statement may run, None for no limit.
         self.timeout: float | None = None
         self.scans = Scans()
@@ -72,15 +79,14 @@ class Engine:
         self.connection.execute("PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF")
         self.connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
         # A misspelled name in double quotes is an error, not a text that equals nothing.
-        self.connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, 0)
-        self.connection.config(apsw.SQLITE_DBCONFIG_DQS_DDL, 0)
+        self.connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, int(dialect.as_osquery))
+        self.connection.config(apsw.SQLITE_DBCONFIG_DQS_DDL, int(dialect.as_osquery))
         self.connection.set_progress_handler(self._progress, _PROGRESS)
         functions.register(self.connection)
+        self._named = Named(self)
         self._loaders: dict[str, Callable[[], Any]] = {}
-        #: Views that statements have not named yet; they are made when one does.
-        self._views = set(tables.NAMES)
-        for name in tables.NAMES:
-            self.add(name, partial(tables.load, name))
+        for name in (*dialect.names, *dialect.others):
+            self.add(name, partial(dialect.load, name))
         self.connection.authorizer = authorize
         self._direct = self.connection.cursor_factory = DirectCursors(self)
 
@@ -161,7 +167,7 @@ class Engine:
         cursor = self.cursor()
         cursor.exec_trace = prepared
         try:
-            self._make_views(sql)
+            self._named.make(sql)
             cursor.execute(sql, dict.fromkeys(parameters(sql)), prepare_flags=0)
         except apsw.ExecTraceAbort:
             pass
@@ -197,7 +203,7 @@ class Engine:
         now = time()
         try:
             for name, load in self._loaders.items():
-                if not isinstance(load(), View):
+                if name not in self.dialect.others and not isinstance(load(), View):
                     self.query(f'select count(*) from main."{name}"')  # noqa: S608 (our names)
         except BaseException:
             self._shared = None
@@ -224,7 +230,7 @@ class Engine:
         self.statement = Statement(self.host, Analysis(), snapshot=self._shared)
         for statement in statements(sql):
             try:
-                self._make_views(statement)
+                self._named.make(statement)
                 self._shared.sharing.add(self._analyse(statement, params or {}))
             except (apsw.Error, KeyError, UnicodeError) as error:
                 raise self.explain_error(error, statement) from None
@@ -289,7 +295,7 @@ class Engine:
         self._gc = gc.isenabled()
         gc.disable()
         try:
-            self._make_views(sql)
+            self._named.make(sql)
             analysis = Analysis() if beside else self._analyse(sql, params)
             self.statement = Statement(self.host, analysis, tracing=tracing, snapshot=self._shared)
             cursor.execute(sql, params, prepare_flags=0)
@@ -308,7 +314,7 @@ class Engine:
         A scan learns what is wanted of it when it begins, which may be late in its statement.  So
         where several run side by side each scan is answered with all columns.
         """
-        self._make_views(sql)
+        self._named.make(sql)
         analysis = Analysis()
         if alone and self._result is None:
             try:
@@ -319,19 +325,6 @@ class Engine:
         self._interrupted = False
         self._deadline = None if self.timeout is None else perf_counter() + self.timeout
         self.statement = Statement(self.host, analysis, snapshot=self._shared)
-
-    def _make_views(self, sql: str) -> None:
-        """Make the views that ``sql`` names, and those that they name themselves."""
-        for _, token in tokens(sql):
-            name = token.strip('"`[]').lower()
-            if name not in self._views:
-                continue
-            self._views.discard(name)
-            view = tables.load(name)
-            if isinstance(view, View):
-                self._make_views(view.sql)
-                # In temp, where a view may name temporary tables and be named without more.
-                self.trusted(f'CREATE TEMP VIEW "{name}" AS {view.sql}')
 
     def _analyse(self, sql: str, params: Mapping[str, Value]) -> Analysis:
         def explain(mode: int) -> Iterator[Any]:
@@ -397,4 +390,5 @@ class Engine:
             return QueryError("parameters need a name: write :name, not ?", sql=sql)
         message = str(error)
         offset = getattr(error, "error_offset", -1)
-        return QueryError(message, sql=sql, offset=character_offset(sql, offset))
+        place = character_offset(sql, offset)
+        return QueryError(message, sql=sql, offset=place, dialect=self.dialect)

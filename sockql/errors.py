@@ -5,6 +5,10 @@ One line says what is wrong and what to do; everything else is a bug and keeps i
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sockql.dialect import Dialect
+
 
 class SockqlError(Exception):
     """Base of all errors that are reported as one line; ``status`` is the exit status."""
@@ -20,16 +24,24 @@ class QueryError(SockqlError):
     """Wrong SQL (exit status 2).
 
     ``sql`` is the statement's text, ``offset`` the index in it of the first character that is
-    wrong (None when SQLite does not say), ``hint`` what was probably meant.
+    wrong (None when SQLite does not say), ``hint`` what was probably meant, ``dialect`` whose
+    tables it is about where that is known.
     """
 
     def __init__(
-        self, message: str, *, sql: str = "", offset: int | None = None, hint: str | None = None
+        self,
+        message: str,
+        *,
+        sql: str = "",
+        offset: int | None = None,
+        hint: str | None = None,
+        dialect: Dialect | None = None,
     ) -> None:
         super().__init__(message)
         self.sql = sql
         self.offset = offset
         self.hint = hint
+        self.dialect = dialect
 
 
 class DataError(SockqlError):

@@ -14,7 +14,7 @@ from sockql.errors import QueryError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import re
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import Any, Final, TypeVar
 
     import apsw
@@ -31,19 +31,25 @@ _UIDS: Final = range((1 << 32) - 1)  # (uid_t) -1 is "no user"
 SERVICES: Final = ("/etc/services", "/usr/etc/services")
 
 
+_VARIADIC: Final = 4  # CO_VARARGS of inspect, which itself is too dear to import
+
+
 class Function:
     """A scalar SQL function: how it is called, what it says of itself, and an example.
 
-    ``example`` is a whole statement, ``result`` the value it gives everywhere.
+    ``example`` is a whole statement, ``result`` the value it gives everywhere.  The arguments
+    after the first ``least`` may be left out; ``variadic`` says that any number may follow them.
     """
 
-    __slots__ = ("arguments", "call", "doc", "example", "name", "result")
+    __slots__ = ("arguments", "call", "doc", "example", "least", "name", "result", "variadic")
 
     def __init__(self, call: Callable[..., Value], example: str, result: Value) -> None:
         code = call.__code__
         self.call = call
         self.name = call.__name__
         self.arguments: tuple[str, ...] = code.co_varnames[: code.co_argcount]
+        self.least = code.co_argcount - len(call.__defaults__ or ())
+        self.variadic = bool(code.co_flags & _VARIADIC)
         self.doc = (call.__doc__ or "").strip()
         self.example = example
         self.result = result
@@ -51,37 +57,52 @@ class Function:
     @property
     def signature(self) -> str:
         """The function as one calls it: ``inet_in(address, prefix)``."""
-        return f"{self.name}({', '.join(self.arguments)})"
+        optional = "".join([f"[, {argument}" for argument in self.arguments[self.least :]])
+        closing = "]" * (len(self.arguments) - self.least)
+        more = ", ..." if self.variadic else ""
+        return f"{self.name}({', '.join(self.arguments[: self.least])}{optional}{closing}{more})"
 
 
 #: Every function, by name.
 FUNCTIONS: Final[dict[str, Function]] = {}
 
 
-def _function(example: str, result: Value) -> Callable[[Call], Call]:
-    def declare(call: Call) -> Call:
-        FUNCTIONS[call.__name__] = Function(call, example, result)
-        return call
+def declaring(
+    functions: dict[str, Function],
+) -> Callable[[str, Value], Callable[[Call], Call]]:
+    """The decorator that declares a function in ``functions``: ``@function(example, result)``."""
 
-    return declare
+    def function(example: str, result: Value) -> Callable[[Call], Call]:
+        def declare(call: Call) -> Call:
+            functions[call.__name__] = Function(call, example, result)
+            return call
+
+        return declare
+
+    return function
 
 
-def register(connection: apsw.Connection) -> None:
-    """Make every function known to ``connection``.
+_function = declaring(FUNCTIONS)
+
+
+def register(connection: apsw.Connection, functions: Iterable[Function] | None = None) -> None:
+    """Make ``functions``, or every function of this module, known to ``connection``.
 
     They are declared deterministic, so that SQLite calls them once where the arguments are
     constant: names of users and services do not change while a statement runs.
     """
     from apsw import SQLITE_INNOCUOUS
 
-    for function in FUNCTIONS.values():
-        connection.create_scalar_function(
-            function.name,
-            function.call,
-            len(function.arguments),
-            deterministic=True,
-            flags=SQLITE_INNOCUOUS,
-        )
+    for function in FUNCTIONS.values() if functions is None else functions:
+        most = len(function.arguments)
+        for count in (-1,) if function.variadic else range(function.least, most + 1):
+            connection.create_scalar_function(
+                function.name,
+                function.call,
+                count,
+                deterministic=True,
+                flags=SQLITE_INNOCUOUS,
+            )
 
 
 @_function("select capabilities('0000000000003000')", "cap_net_admin,cap_net_raw")

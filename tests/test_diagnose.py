@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sockql import tables
+from sockql.command import diagnose
 from sockql.command.diagnose import _ELSEWHERE, hint, locate, pointer, report
 from sockql.command.terminal import escape, width
+from sockql.dialect import Dialect
 from sockql.errors import DataError, QueryError
 from sockql.schema import Table, integer, text
 from sockql.sqltext import character_offset
@@ -46,10 +48,20 @@ class Processes(Table[Any]):
 KNOWN: dict[str, Table[Any]] = {"sockets": Sockets(), "fds": Fds(), "processes": Processes()}
 
 
+class Known(Dialect):
+    """These tables and no others."""
+
+    def __init__(self) -> None:
+        super().__init__(as_osquery=False)
+        self.names, self.others = tuple(KNOWN), ()
+
+    def load(self, name: str) -> Table[Any]:
+        return KNOWN[name]
+
+
 @pytest.fixture(autouse=True)
 def known_tables(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables, "NAMES", tuple(KNOWN))
-    monkeypatch.setattr(tables, "load", KNOWN.__getitem__)
+    monkeypatch.setattr(diagnose, "SOCKQL", Known())
 
 
 def sqlite_error(sql: str) -> QueryError:
@@ -231,8 +243,7 @@ def test_the_caret_is_below_the_character_and_the_line_fits(
     assert rest.startswith((character.strip(), "…")) or width(character) == 0
 
 
-def test_what_other_programs_call_it_exists_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.undo()
+def test_what_other_programs_call_it_exists_here() -> None:
     names = set(tables.NAMES)
     for table in tables.load_all():
         names |= set(table.schema.by_name)

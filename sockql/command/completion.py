@@ -63,6 +63,8 @@ def _parser(shtab: Any) -> Parser:
             word = one.add_argument(f"words{position}", nargs=several, metavar=command.metavar)
             if names == "queries":
                 word.complete = shtab.cmd(_QUERIES)  # type: ignore[attr-defined]
+            elif names == "files":
+                word.complete = functions["file"]  # type: ignore[attr-defined]
             else:
                 word.choices = _choices(names)
     return parser
@@ -83,9 +85,9 @@ def _give_options(parser: Parser, command: str | None, functions: Any) -> None:
 
 def _choices(names: str) -> tuple[str, ...]:
     if names == "tables":
-        from sockql import tables
+        from sockql.dialect import SOCKQL
 
-        return tuple(tables.NAMES)
+        return SOCKQL.names
     return SHELLS if names == "shells" else tuple(names.split("|"))
 
 

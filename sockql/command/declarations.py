@@ -84,7 +84,7 @@ class Command:
         self.module = module  # its function run(options) returns the exit status
         self.sql = sql  # the words are SQL, which may also come from a file
         self.most = most  # words it takes, None for any number
-        # What its words are, for completion: names of tables, shells, queries, or one of several
+        # What its words are, for completion: names of tables, shells, queries, files, or one of several
         # words; for each word of its own, the last one for all that follow.
         self.choices = choices.split()
 
@@ -138,6 +138,14 @@ COMMANDS: Final = {
             "sockql.command.audit",
             most=None,
             choices="queries",
+        ),
+        Command(
+            "pack",
+            "FILE",
+            "the queries of a pack of osquery's or Fleet's that are for this host",
+            "sockql.command.pack",
+            most=1,
+            choices="files",
         ),
         Command(
             "completion",
@@ -200,6 +208,19 @@ OPTIONS: Final = (
         metavar="NAME=VALUE",
         group="input",
         help="bind :NAME; a VALUE spelled as a number is one, NAME:text=VALUE is always text",
+    ),
+    Option(
+        "--osquery",
+        group="input",
+        help="osquery's tables, functions and quotes, where they differ from sockql's",
+    ),
+    Option(
+        "--query",
+        kind=TAKE,
+        metavar="NAME",
+        group="packs",
+        commands=("pack",),
+        help="run the query NAME, or PACK/NAME, of the pack only, and write its rows",
     ),
     Option(
         "--proc", kind=TAKE, metavar="DIR", group="input", help="procfs to read instead of /proc"
@@ -347,7 +368,7 @@ BY_FLAG: Final = {flag: option for option in OPTIONS for flag in option.flags}
 STATUSES: Final = """\
 exit status:
   0    done
-  1    an audit found something; --fail-on says how severe it has to be
+  1    an audit found something as severe as --fail-on says, or a policy of a pack has no row
   2    wrong usage, wrong SQL, or output that cannot be written
   3    the data could not be had, or an audit failed; with --strict, also when some could not
   124  a statement took longer than --timeout

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
-from sockql import tables
 from sockql.command.declarations import COMMANDS
 from sockql.command.terminal import escape, width
+from sockql.dialect import SOCKQL
 from sockql.errors import QueryError
 from sockql.sqltext import tokens
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Final
 
+    from sockql.dialect import Dialect
     from sockql.errors import SockqlError
     from sockql.schema import Column
 
@@ -70,7 +71,7 @@ def report(error: SockqlError, limit: int) -> str:
     text = escape(str(error))
     if not isinstance(error, QueryError):
         return text
-    meant = error.hint or hint(str(error), error.sql)
+    meant = error.hint or hint(str(error), error.sql, error.dialect)
     if meant:
         text += f"; {escape(meant)}"
     offset = error.offset if error.offset is not None else locate(str(error), error.sql)
@@ -133,21 +134,23 @@ def _tail(text: str, room: int) -> str:
 # -- what was meant -----------------------------------------------------------------------------
 
 
-def hint(message: str, sql: str) -> str | None:
+def hint(message: str, sql: str, dialect: Dialect | None = None) -> str | None:
     """What was probably meant in ``sql``, for SQLite's ``message``; None when that is not clear."""
+    dialect = dialect or SOCKQL
     name = _after(message, "no such table: ")
     if name is not None:
-        return _mean(name, tables.NAMES)
+        return _mean(name, [*dialect.names, *dialect.others])
     name = _after(message, "no such column: ")
     if name is not None:
-        return None if "should this be" in name else _column(name, sql)
+        return None if "should this be" in name else _column(name, sql, dialect)
     name = _after(message, "no such function: ")
     if name is not None:
-        return _mean(name, _functions())
+        known = [function.name for function in dialect.functions()]
+        return _mean(name, [*known, *_SQLITE_FUNCTIONS])
     name = _after(message, "ambiguous column name: ")
     if name is not None:
-        aliases = _aliases(sql)
-        having = [alias for alias, table in aliases.items() if name in _columns(table)]
+        aliases = _aliases(sql, dialect)
+        having = [alias for alias, table in aliases.items() if name in _columns(table, dialect)]
         return (
             "say which: " + " or ".join(f"{alias}.{name}" for alias in having) if having else None
         )
@@ -170,19 +173,19 @@ def _mean(name: str, candidates: Iterable[str]) -> str | None:
     return f"did you mean `{close[0]}`?" if close else None
 
 
-def _column(name: str, sql: str) -> str | None:
+def _column(name: str, sql: str, dialect: Dialect) -> str | None:
     """For an unknown column: one of the statement's tables, or the table that has it."""
     qualifier, _, bare = name.rpartition(".")
-    aliases = _aliases(sql)
+    aliases = _aliases(sql, dialect)
     table = aliases.get(qualifier.lower())
     if qualifier and table is None:
         return _mean(qualifier, aliases)
     scope = [table] if table else list(dict.fromkeys(aliases.values()))
-    for column in (column for each in scope for column in _columns(each).values()):
+    for column in (column for each in scope for column in _columns(each, dialect).values()):
         if column.values and bare.upper() in map(str.upper, column.values):
             return f"a text stands in single quotes: '{bare}'"
-    near = [column for each in scope for column in _columns(each)]
-    having = [other for other in tables.NAMES if bare.lower() in _columns(other)]
+    near = [column for each in scope for column in _columns(each, dialect)]
+    having = [other for other in dialect.names if bare.lower() in _columns(other, dialect)]
     # Of all tables with a `name` the one that most statements can be joined with.
     having = [other for other in having if other in _FIRST] or having[:_MOST]
     if having and _ELSEWHERE.get(bare.lower()) not in near:
@@ -190,7 +193,7 @@ def _column(name: str, sql: str) -> str | None:
     return _mean(bare, near)
 
 
-def _aliases(sql: str) -> dict[str, str]:
+def _aliases(sql: str, dialect: Dialect) -> dict[str, str]:
     """Our tables in ``sql`` by the names they go by there.
 
     A word that is the name of a table is taken for it wherever it stands, which is good enough
@@ -199,7 +202,7 @@ def _aliases(sql: str) -> dict[str, str]:
     words = [_unquoted(token).lower() for _, token in tokens(sql)]
     found: dict[str, str] = {}
     for at, word in enumerate(words):
-        if word in tables.NAMES:
+        if word in dialect:
             alias = words[at + 1 : at + 3]
             if alias[:1] == ["as"]:
                 alias = alias[1:]
@@ -216,14 +219,8 @@ _FOLLOWING: Final = {
 }
 
 
-def _columns(table: str) -> dict[str, Column]:
-    return tables.load(table).schema.by_name
-
-
-def _functions() -> list[str]:
-    from sockql.functions import FUNCTIONS
-
-    return [*FUNCTIONS, *_SQLITE_FUNCTIONS]
+def _columns(table: str, dialect: Dialect) -> dict[str, Column]:
+    return dialect.load(table).schema.by_name
 
 
 #: The ones that people misspell; the whole list is SQLite's, and long.

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sockql.command.declarations import Command
+    from sockql.dialect import Dialect
     from sockql.host import Stat
     from sockql.schema import Value
 
@@ -24,6 +25,7 @@ class Options:
         self.output: str | None = None
         self.file: str | None = None
         self.parameters: list[str] = []
+        self.query: str | None = None
         self.proc: str | None = None
         self.netns: str | None = None
         self.load: list[str] = []
@@ -42,6 +44,7 @@ class Options:
         self.reason: str | None = None
         self.junit: str | None = None
         self.sarif: str | None = None
+        self.osquery = False
         self.strict = False
         self.timing = False
         self.debug = False
@@ -95,6 +98,13 @@ class Options:
                 if given != option.default:
                     where = " and ".join(f"sockql {command}" for command in option.commands)
                     raise UsageError(f"{option.flags[-1]} is an option of {where}")
+
+    @property
+    def dialect(self) -> Dialect:
+        """Whose tables SQL is about: osquery's with ``--osquery`` and for packs."""
+        from sockql.dialect import OSQUERY, SOCKQL
+
+        return OSQUERY if self.osquery else SOCKQL
 
     @property
     def seconds(self) -> float | None:

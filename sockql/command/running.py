@@ -144,13 +144,13 @@ def _engine(options: Options) -> Engine:
 
     proc, scope, stat = options.proc, options.netns or "", options.examination
     if proc is None:
-        return Engine(Host(scope=scope, stat=stat))
+        return Engine(Host(scope=scope, stat=stat), options.dialect)
     try:
         if not any(map(str.isdigit, os.listdir(proc))):
             raise DataError(f"--proc {proc}: no processes there; is it a mounted procfs?")
     except OSError as error:
         raise DataError(f"--proc {proc}: {error.strerror}") from None
-    return Engine(Host(proc, scope=scope, stat=stat))
+    return Engine(Host(proc, scope=scope, stat=stat), options.dialect)
 
 
 def write_rows(options: Options, columns: Sequence[str], rows: Iterable[Row], out: Output) -> None:

@@ -15,20 +15,20 @@ def run(options: Options) -> int:
 
     :raises UsageError: for a table that does not exist.
     """
-    from sockql import tables
     from sockql.command import describe
 
     command, names = options.words[0], options.arguments
     if options.file is not None or options.parameters:
         raise UsageError(f"{command} takes no SQL and no parameters")
+    dialect = options.dialect
     for name in names:
-        if name not in tables.NAMES:
+        if name not in dialect:
             from difflib import get_close_matches
 
-            close = get_close_matches(name.lower(), tables.NAMES, 1)
+            close = get_close_matches(name.lower(), dialect.names, 1)
             meant = f"; did you mean `{close[0]}`?" if close else ""
             raise UsageError(f"no such table: {name}{meant}")
-    schemas = [tables.load(name).schema for name in names or tables.NAMES]
+    schemas = [dialect.load(name).schema for name in names or dialect.names]
     with open_out(options) as out:
         if command == "tables":
             rows = describe.tables_rows(schemas)

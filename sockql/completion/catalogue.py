@@ -10,9 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
+from sockql.dialect import SOCKQL
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from sockql.dialect import Dialect
     from sockql.schema import Schema
 
 # What a suggestion is: ``Suggestion.kind``.
@@ -141,18 +144,18 @@ class Catalogue:
     files: Callable[[str], Iterable[tuple[str, bool]]] = field(default=no_files, repr=False)
 
 
-def standard() -> Catalogue:
-    """The tables and SQL functions of this program, and the files of this machine.
+def standard(dialect: Dialect = SOCKQL) -> Catalogue:
+    """The tables and SQL functions of a dialect, and the files of this machine.
 
     Imports every table, which a shell can do while its user reads the prompt.
     """
-    from sockql import tables
     from sockql.completion.builtins import FUNCTIONS as BUILTINS
-    from sockql.functions import FUNCTIONS
 
+    own = dialect.functions()
+    names = {function.name for function in own}
     return Catalogue(
-        tables={table.schema.name: table.schema for table in tables.load_all()},
-        functions=(*FUNCTIONS.values(), *BUILTINS),
+        tables={table.schema.name: table.schema for table in dialect.load_all()},
+        functions=(*own, *(builtin for builtin in BUILTINS if builtin.name not in names)),
         files=list_directory,
     )
 

@@ -38,7 +38,7 @@ def types(shell: Shell, words: list[str]) -> None:
     A column that is computed has no type of its own: each of its cells has one.
     """
     rows = [
-        (name, declared, f"{table}.{column}" if table else None, _unit(table, column))
+        (name, declared, f"{table}.{column}" if table else None, _unit(shell, table, column))
         for name, declared, _database, table, column in _prepared(shell, words[0])
     ]
     shell.results.rows(("column", "type", "origin", "unit"), rows)
@@ -80,12 +80,10 @@ class _Unbound(dict[str, None]):
         return None
 
 
-def _unit(table: str | None, column: str | None) -> str | None:
-    from sockql import tables
-
-    if table not in tables.NAMES:
+def _unit(shell: Shell, table: str | None, column: str | None) -> str | None:
+    if table is None or table not in shell.engine.dialect:
         return None
-    found = tables.load(table).schema.by_name.get(column or "")
+    found = shell.engine.dialect.load(table).schema.by_name.get(column or "")
     return found.unit if found is not None else None
 
 

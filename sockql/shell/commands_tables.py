@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from sockql import tables
 from sockql.command.terminal import escape
 from sockql.errors import UsageError
 from sockql.shell.commands import command
@@ -51,12 +50,13 @@ def _matching(names: Iterable[str], words: list[str]) -> list[str]:
     return [name for name in names if fnmatchcase(name.lower(), pattern)]
 
 
-def _schema(name: str) -> Schema:
-    if name.lower() in tables.NAMES:
-        return tables.load(name.lower()).schema
+def _schema(shell: Shell, name: str) -> Schema:
+    dialect = shell.engine.dialect
+    if name.lower() in dialect:
+        return dialect.load(name.lower()).schema
     from difflib import get_close_matches
 
-    close = get_close_matches(name.lower(), tables.NAMES, 1)
+    close = get_close_matches(name.lower(), dialect.names, 1)
     meant = f"did you mean {close[0]}?" if close else ".tables lists them"
     raise UsageError(f"no such table: {name}; {meant}")
 
@@ -69,8 +69,8 @@ def tables_(shell: Shell, words: list[str]) -> None:
     """
     from sockql.command.describe import TABLES_COLUMNS
 
-    names = _matching(tables.NAMES, words)
-    rows = [(name, _schema(name).doc.partition("\n")[0]) for name in names]
+    names = _matching(shell.engine.dialect.names, words)
+    rows = [(name, _schema(shell, name).doc.partition("\n")[0]) for name in names]
     own = {name: f"A {kind} of this session." for name, kind, _ in _own(shell)}
     rows += [(name, own[name]) for name in _matching(own, words)]
     _list(shell, TABLES_COLUMNS, rows)
@@ -83,9 +83,11 @@ def schema(shell: Shell, words: list[str]) -> None:
 
     own = {name.lower(): sql for name, _, sql in _own(shell)}
     texts = [f"{escape(own[word.lower()])};\n" for word in words if word.lower() in own]
-    names = [word for word in words if word.lower() not in own] if words else tables.NAMES
+    names = (
+        [word for word in words if word.lower() not in own] if words else shell.engine.dialect.names
+    )
     if names:
-        texts.append(schema_text([_schema(name) for name in names]))
+        texts.append(schema_text([_schema(shell, name) for name in names]))
     shell.results.text("\n".join(texts))
 
 
@@ -99,7 +101,7 @@ def describe(shell: Shell, words: list[str]) -> None:
     if not words:
         tables_(shell, words)
         return
-    schema = _schema(words[0])
+    schema = _schema(shell, words[0])
     if shell.settings.mode in ("table", "line"):
         shell.results.text(_explained(schema, size(1)[0]))
     else:
@@ -149,7 +151,7 @@ def _values(column: Column) -> str:
 @command(".examples", "TABLE")
 def examples(shell: Shell, words: list[str]) -> None:
     """Show queries that TABLE is good for."""
-    schema = _schema(words[0])
+    schema = _schema(shell, words[0])
     shell.results.text("".join([f"{example};\n" for example in schema.examples]))
 
 
@@ -166,9 +168,8 @@ def functions(shell: Shell, words: list[str]) -> None:
 
     SQLite's own are there as well: https://www.sqlite.org/lang_corefunc.html
     """
-    from sockql.functions import FUNCTIONS
-
-    found = [FUNCTIONS[name] for name in _matching(FUNCTIONS, words)]
+    known = {function.name: function for function in shell.engine.dialect.functions()}
+    found = [known[name] for name in _matching(known, words)]
     rows = [(each.signature, each.doc.partition("\n")[0]) for each in found]
     _list(shell, ("function", "description"), rows)
 

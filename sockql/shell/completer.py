@@ -49,7 +49,9 @@ class ShellCompleter(Completer):
 
     def load(self) -> None:
         """Look at all declarations, while the user reads the first prompt."""
-        self._standard = replace(standard(), commands=tuple(load().values()))
+        self._standard = replace(
+            standard(self._shell.engine.dialect), commands=tuple(load().values())
+        )
         self._now = None
 
     def refresh(self) -> None:

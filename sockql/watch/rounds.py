@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import apsw
 
-from sockql import tables
 from sockql.errors import DataError, Interrupted, QueryError, TimeoutExpired, UsageError
 from sockql.schema import View
 from sockql.sqltext import statements, tokens
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from sockql.command.options import Options
+    from sockql.dialect import Dialect
     from sockql.engine import Engine
     from sockql.render.output import Output
     from sockql.render.writers import Row
@@ -134,7 +134,12 @@ class Watch:
         self._before = rows
 
     def _find_keys(self) -> list[Key]:
-        return keys(self._origins(), _schema, grouped=_groups(self.sql))
+        dialect = self.engine.dialect
+
+        def schema(name: str) -> Schema | None:
+            return dialect.load(name).schema if name in dialect else None
+
+        return keys(self._origins(), schema, grouped=_groups(self.sql, dialect))
 
     def _origins(self) -> list[Origin]:
         """The table and column behind each column of the result, as SQLite knows them.
@@ -159,21 +164,17 @@ class Watch:
         return found
 
 
-def _groups(sql: str) -> bool:
+def _groups(sql: str, dialect: Dialect) -> bool:
     """Whether a statement has a GROUP BY, or one of the views that it names."""
     for _, token in tokens(sql):
         name = token.strip('"`[]').lower()
         if name == "group":
             return True
-        if name in tables.NAMES:
-            table = tables.load(name)
-            if isinstance(table, View) and _groups(table.sql):
+        if name in dialect:
+            table = dialect.load(name)
+            if isinstance(table, View) and _groups(table.sql, dialect):
                 return True
     return False
-
-
-def _schema(name: str) -> Schema | None:
-    return tables.load(name).schema if name in tables.NAMES else None
 
 
 class Schedule:

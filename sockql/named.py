@@ -1,0 +1,54 @@
+"""Views and functions that a connection gets when a statement first names them.
+
+A statement that needs none of them pays for none of them.
+"""
+
+from __future__ import annotations
+
+from sockql.errors import QueryError
+from sockql.osquery import functions
+from sockql.schema import View
+from sockql.sqltext import tokens
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sockql.engine import Engine
+
+
+class Named:
+    """What the statements of an engine have not named yet."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._dialect = engine.dialect
+        #: osquery's functions and collations, and the module of each.
+        self._functions = functions.modules(osquery=self._dialect.as_osquery)
+        #: Tables; only those that turn out to be views have to be made.
+        self._tables = {*self._dialect.names, *self._dialect.others}
+
+    def make(self, sql: str) -> None:
+        """Make the views and functions that ``sql`` names, and those that they name themselves.
+
+        :raises QueryError: for a view that would mean other tables in this dialect.
+        """
+        for _, token in tokens(sql):
+            name = token.strip('"`[]').lower()
+            if name in self._functions:
+                self._register(self._functions[name])
+            if name in self._tables:
+                self._tables.discard(name)
+                table = self._dialect.load(name)
+                if isinstance(table, View):
+                    self._make_view(name, table.sql)
+
+    def _register(self, module: str) -> None:
+        functions.register(self._engine.connection, module)
+        self._functions = {name: of for name, of in self._functions.items() if of != module}
+
+    def _make_view(self, name: str, sql: str) -> None:
+        if self._dialect.mixed({token.lower() for _, token in tokens(sql)}):
+            self._tables.add(name)
+            raise QueryError(f"{name} is a view of sockql's own tables; leave out --osquery")
+        self.make(sql)
+        # In temp, where a view may name temporary tables and be named without more.
+        self._engine.trusted(f'CREATE TEMP VIEW "{name}" AS {sql}')

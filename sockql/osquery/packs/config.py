@@ -1,0 +1,226 @@
+"""osquery's files: packs, and configurations, which name packs in files of their own.
+
+What osquery does with a mistake is kept: a query that it would not schedule is there with the
+reason, the others run.  Only what is no pack at all is an error.
+Source: osquery/config/packs.cpp, osquery/config/config.cpp,
+https://osquery.readthedocs.io/en/stable/deployment/configuration/
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from sockql.errors import UsageError
+from sockql.osquery.packs import rules
+from sockql.osquery.packs.json_text import Stripped, parse
+from sockql.osquery.packs.nodes import PackError
+from sockql.osquery.packs.pack import Pack, PackFile, PackQuery
+
+if TYPE_CHECKING:
+    from typing import Final
+
+    from sockql.osquery.packs.nodes import Node
+
+#: What only a configuration has at its top.
+_CONFIGURATION: Final = (
+    *("schedule", "packs", "views", "decorators", "options", "file_paths", "file_accesses"),
+    *("exclude_paths", "events", "yara", "prometheus_targets", "auto_table_construction"),
+)
+#: The pack of what stands under ``schedule``; osquery's name for it.
+_MAIN: Final = "main"
+#: The name under ``packs`` that stands for a pattern of files.
+_PATTERN: Final = "*"
+#: A decorator's interval is a multiple of this many seconds.
+_MINUTE: Final = 60
+
+
+def read(path: str) -> PackFile:
+    """What the file at ``path`` says; ``-`` is standard input.
+
+    :raises UsageError: when it cannot be read.
+    :raises PackError: when it is neither a pack, nor a configuration, nor Fleet's YAML.
+    """
+    from sockql.command.running import read_text
+
+    text = read_text(path)
+    file = "standard input" if path == "-" else path
+    found = PackFile()
+    if not Stripped(text).text.lstrip().startswith(("{", "[")):
+        from sockql.osquery.packs import fleet
+
+        fleet.add(text, file, found)
+        return found
+    node = parse(text, file, found.notices)
+    top = node.mapping("a pack")
+    if "apiVersion" in top:
+        from sockql.osquery.packs import fleet
+
+        fleet.add_documents([node], found)
+    elif any(key in top for key in _CONFIGURATION):
+        _add_configuration(node, found)
+    elif "queries" in top:
+        found.packs.append(_pack(_stem(path), node, found))
+    else:
+        node.fail("this is neither a pack, which has `queries`, nor a configuration of osquery")
+    return found
+
+
+def _stem(path: str) -> str:
+    return "pack" if path == "-" else os.path.splitext(os.path.basename(path))[0]
+
+
+# -- a configuration ----------------------------------------------------------------------------
+
+
+def _add_configuration(node: Node, found: PackFile) -> None:
+    options = node.get("options")
+    delimiter = options.get("pack_delimiter") if options is not None else None
+    between = delimiter.value if delimiter and isinstance(delimiter.value, str) else "_"
+    if schedule := node.get("schedule"):
+        queries = _queries(schedule, "`schedule`", found)
+        for query in queries:
+            query.scheduled = query.name
+        found.packs.append(Pack(_MAIN, queries))
+    if packs := node.get("packs"):
+        for name, value in packs.mapping("`packs`").items():
+            for each, pack in _named(name, value, found):
+                found.packs.append(_pack(each, pack, found, between))
+    if views := node.get("views"):
+        for name, value in views.mapping("`views`").items():
+            found.views[name] = (value.text(f"the view `{name}`"), value.where)
+    if decorators := node.get("decorators"):
+        _add_decorators(decorators, found)
+
+
+def _named(name: str, value: Node, found: PackFile) -> list[tuple[str, Node]]:
+    """The packs that a member of ``packs`` stands for, each with its name."""
+    if isinstance(value.value, dict):
+        return [(name, value)]
+    if not isinstance(value.value, str):
+        value.fail(f"the pack `{name}` has to be an object or the path of a file, not {value.kind}")
+    if name != _PATTERN:
+        return [(name, _file(value.value, value, found))]
+    from glob import glob
+
+    # osquery's % is one level of the path and %% all below it.
+    pattern = value.value.replace("%%", "**").replace("%", "*")
+    paths = sorted(filter(os.path.isfile, glob(_beside(pattern, value), recursive=True)))
+    if not paths:
+        found.notices.append(f"{value.where}: no file is called like {value.value}")
+    return [(_stem(path), _file(path, value, found)) for path in paths]
+
+
+def _file(path: str, value: Node, found: PackFile) -> Node:
+    """The pack in a file that ``value`` names."""
+    from sockql.command.running import read_text
+
+    path = _beside(path, value)
+    try:
+        text = read_text(path)
+    except UsageError as error:
+        raise PackError(f"{value.where}: {error}") from None
+    return parse(text, path, found.notices)
+
+
+def _beside(path: str, value: Node) -> str:
+    """A path that is not absolute is one beside the file that names it."""
+    return os.path.join(os.path.dirname(value.file), path)
+
+
+def _add_decorators(node: Node, found: PackFile) -> None:
+    for when, value in node.mapping("`decorators`").items():
+        if when in ("load", "always"):
+            found.decorators += _texts(value, f"the decorators `{when}`")
+        elif when == "interval":
+            for seconds, queries in value.mapping("the decorators `interval`").items():
+                if not seconds.isdigit() or not int(seconds) or int(seconds) % _MINUTE:
+                    found.notices.append(
+                        f"{queries.where}: the interval {seconds} is no multiple of {_MINUTE}"
+                    )
+                    continue
+                found.decorators += _texts(queries, f"the decorators of {seconds} seconds")
+
+
+def _texts(node: Node, what: str) -> list[str]:
+    return [each.text(f"each of {what}") for each in node.items(what)]
+
+
+# -- a pack -------------------------------------------------------------------------------------
+
+
+def _pack(name: str, node: Node, found: PackFile, between: str = "_") -> Pack:
+    members = node.mapping(f"the pack `{name}`")
+    for key in ("platform", "version"):
+        found.notices += filter(None, [rules.ignored(node, key)])
+    skip = (
+        rules.other_shard(node.get("shard"))
+        or rules.other_platform(node.get("platform"))
+        or rules.newer_version(node.get("version"))
+    )
+    discovery: list[str] = []
+    if (queries := node.get("discovery")) is not None:
+        if isinstance(queries.value, list):
+            discovery = _texts(queries, "the queries under `discovery`")
+        else:
+            found.notices.append(
+                f"{queries.where}: `discovery` is {queries.kind}, not a list: "
+                "it counts for nothing in osquery"
+            )
+    if "queries" not in members:
+        found.notices.append(f"{node.where}: the pack `{name}` has no `queries`")
+        return Pack(name, [], discovery, skip)
+    pack = Pack(name, _queries(members["queries"], "`queries`", found), discovery, skip)
+    for query in pack.queries:
+        query.scheduled = between.join(("pack", name, query.name))
+    return pack
+
+
+def _queries(node: Node, what: str, found: PackFile) -> list[PackQuery]:
+    """The queries of an object, in the order in which osquery starts them."""
+    queries = []
+    for name, value in node.mapping(what).items():
+        priority = value.get("startup_priority")
+        first = rules.size(priority) if priority is not None else None
+        queries.append((first is None, first or 0, name, _query(name, value, found)))
+    return [query for *_, query in sorted(queries, key=lambda each: each[:3])]
+
+
+def _query(name: str, node: Node, found: PackFile) -> PackQuery:
+    query = PackQuery(name, where=node.where)
+    if not isinstance(node.value, dict):
+        query.wrong = True
+        query.skip = f"{node.where}: a query has to be an object, not {node.kind}"
+        return query
+    for key in ("platform", "version"):
+        found.notices += filter(None, [rules.ignored(node, key)])
+    description = node.get("description")
+    if description is not None and isinstance(description.value, str):
+        query.description = description.value
+    query.skip = (
+        rules.other_shard(node.get("shard"))
+        or rules.other_platform(node.get("platform"))
+        or rules.newer_version(node.get("version"))
+    )
+    sql = node.get("query")
+    if sql is not None and isinstance(sql.value, str):
+        query.sql = sql.value
+        query.where = sql.where
+    if query.skip is None:
+        query.skip = _mistake(name, node, sql)
+        query.wrong = query.skip is not None
+    return query
+
+
+def _mistake(name: str, node: Node, sql: Node | None) -> str | None:
+    """Why osquery would not schedule the query although it is meant for this host."""
+    if sql is None:
+        return f"{node.where}: it has no `query`"
+    if not isinstance(sql.value, str):
+        return f"{sql.where}: `query` has to be a text, not {sql.kind}"
+    if not sql.value.strip():
+        return f"{sql.where}: `query` is empty"
+    reserved = rules.reserved_name(name)
+    if reserved is not None:
+        return f"{node.where}: {reserved}"
+    return rules.wrong_interval(node.get("interval"))
