@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from sockql.loops import constant, recognise
+from sockql import counts, loops
+from sockql.loops import constant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from typing import Any, Final
 
+    from sockql.counts import Counts
     from sockql.loops import Loops
     from sockql.scan import Scan, Scans
 
@@ -23,14 +25,18 @@ class Analysis:
     gives, by position.
     ``numbered`` are the scans whose rows the statement asks the rowids of.
     ``varying`` has, by scan, the positions of the values that an outer loop gives.
-    ``loops`` is the whole statement when it does nothing but join and copy.
+    ``loops`` is the whole statement when it does nothing but join and copy, ``counts`` when it
+    does nothing but count.
     """
 
-    __slots__ = ("columns", "constants", "loops", "numbered", "once", "scans", "varying")
+    __slots__ = (
+        *("columns", "constants", "counts", "loops", "numbered", "once", "scans", "varying"),
+    )
 
     def __init__(self) -> None:
         self.columns: dict[str, set[str]] = {}
         self.constants: list[dict[int, Any]] = []
+        self.counts: Counts | None = None
         self.loops: Loops | None = None
         self.numbered: set[int] = set()
         self.scans: list[Scan] = []
@@ -66,7 +72,7 @@ def analyse(
     filters: list[tuple[Scan, int]] = []
     loads: dict[int, int] = {}
     literals: dict[int, Any] = {}
-    loops = 0
+    sources = 0
     opcodes = list(opcodes)
     for _, opcode, p1, p2, p3, p4, *_ in opcodes:
         if opcode == "VFilter":
@@ -84,7 +90,7 @@ def analyse(
             loads[p2] = loads.get(p2, 0) + 1
             if opcode in _LITERALS:
                 literals[p2] = constant(opcode, p1, p4).value
-        loops += opcode in _SOURCES
+        sources += opcode in _SOURCES
     for scan in found.scans:
         found.columns.setdefault(scan.table.schema.name, set())
     for cursor, position in used:
@@ -106,7 +112,7 @@ def analyse(
             if term.operator != "in" and loads.get(first + i) != 1:
                 varying.add(i)
     names = [scan.table.schema.name for scan in found.scans]
-    if len(names) == 1 and loops == 1:
+    if len(names) == 1 and sources == 1:
         found.once = set(names)
     elif names:
         # In a plan a scan ends in "INDEX idxNum:idxStr", and our idxStr is "table:id".
@@ -116,7 +122,8 @@ def analyse(
             if names.count(name) == 1 and f"{scan.id}:{name}:{scan.id}" in outer:
                 found.once.add(name)
     if names and names[0] in found.once:
-        found.loops = recognise(opcodes, scans)
+        found.loops = loops.recognise(opcodes, scans)
+        found.counts = counts.recognise(opcodes, scans)
     return found
 
 

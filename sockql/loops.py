@@ -14,7 +14,7 @@ from sockql.schema import INTEGER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Any, Final, TypeAlias
 
     from sockql.run import Run
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     #: One row of EXPLAIN: addr, opcode, p1, p2, p3, p4, …
     Opcode: TypeAlias = Sequence[Any]
-    #: Records of as many joined rows, one list for each loop.
-    Batch: TypeAlias = list[Sequence[Any]]
+    #: The cells of joined rows, a list for each slot.
+    Batch: TypeAlias = dict[int, Sequence[Any]]
 
 #: The opcodes of loops that copy, without those that load a constant.
 _LOOPING: Final = frozenset(
@@ -41,7 +41,7 @@ _LOOPING: Final = frozenset(
         "VOpen",
     }
 )
-_CONSTANTS: Final = frozenset({"Int64", "Integer", "Real", "String8", "Variable"})
+CONSTANTS: Final = frozenset({"Int64", "Integer", "Real", "String8", "Variable"})
 #: Rows of the outermost loop that are joined at once: few at first, for the first rows to come
 #: soon, then as many as fit the processor's cache.
 _FIRST: Final = 16
@@ -58,6 +58,16 @@ class Cell:
     def __init__(self, loop: int, position: int) -> None:
         self.loop = loop
         self.position = position
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Cell) and self._identity == other._identity
+
+    def __hash__(self) -> int:
+        return hash(self._identity)
+
+    @property
+    def _identity(self) -> tuple[int, int]:
+        return self.loop, self.position
 
 
 class Constant:
@@ -101,14 +111,25 @@ class Loops:
         ``run`` gives the :class:`Run` of an inner scan, ``parameters`` are the values of the
         parameters in their order; ``check`` is called from time to time.
         """
-        levels = [_Level(self, loop, run(loop.scan), parameters) for loop in self.loops[1:]]
-        getters = [(cell.loop, self.column(cell).get) for cell in self.result]
+        slots = self._slots()
+        levels = [
+            _Level(self, number, run(loop.scan), parameters, slots)
+            for number, loop in enumerate(self.loops)
+            if number
+        ]
+        own = [(slot, self.column(cell)) for cell, slot in slots.items() if not cell.loop]
+        result = [slots[cell] for cell in self.result]
         size = _FIRST
         while batch := list(islice(records, size)):
-            first: Batch = [batch]
-            for joined in _join(first, levels, check):
-                yield from zip(*[map(get, joined[loop]) for loop, get in getters])
+            cells: Batch = {slot: column.cells(batch) for slot, column in own}
+            for joined in _join(cells, len(batch), levels, check):
+                yield from zip(*[joined[slot] for slot in result])
             size = _BATCH
+
+    def _slots(self) -> dict[Cell, int]:
+        """A number for each cell that the result or an inner loop uses."""
+        keys = [value for loop in self.loops for value in loop.values if isinstance(value, Cell)]
+        return {cell: slot for slot, cell in enumerate(dict.fromkeys([*self.result, *keys]))}
 
     def joined(self, scan: Scan) -> set[str]:
         """The columns of ``scan`` that inner loops look up: a row with NULL there is of no use."""
@@ -130,72 +151,95 @@ class Loops:
 class _Level:
     """An inner loop while it runs.
 
-    ``values`` are constants and, for cells, pairs of the number of their loop and their getter.
+    ``own`` are the slots of its own cells with their columns, ``outer`` those of outer loops that
+    are still needed when it has run, by the result or by a loop further in.
     """
 
-    def __init__(self, loops: Loops, loop: Loop, run: Run, parameters: Sequence[Any]) -> None:
+    def __init__(
+        self,
+        loops: Loops,
+        number: int,
+        run: Run,
+        parameters: Sequence[Any],
+        slots: Mapping[Cell, int],
+    ) -> None:
         self.run = run
+        self.own = [(s, loops.column(cell)) for cell, s in slots.items() if cell.loop == number]
+        later = {value for loop in loops.loops[number + 1 :] for value in loop.values}
+        self.outer = [
+            slot
+            for cell, slot in slots.items()
+            if cell.loop < number and (cell in loops.result or cell in later)
+        ]
+        #: Constants, and for cells None.
         self.values: list[Any] = []
-        #: Where the cells are among the values, and whether all of them are of integers.
-        self.cells: list[int] = []
+        #: The place among the values, and the slot, of each cell.
+        self.cells: list[tuple[int, int]] = []
         self.integers = True
-        for i, value in enumerate(loop.values):
+        for i, value in enumerate(loops.loops[number].values):
             if isinstance(value, Constant):
-                number = value.parameter
-                self.values.append(parameters[number - 1] if number else value.value)
+                at = value.parameter
+                self.values.append(parameters[at - 1] if at else value.value)
             else:
-                column = loops.column(value)
-                self.values.append((value.loop, column.get))
-                self.cells.append(i)
-                self.integers = self.integers and column.type == INTEGER
+                self.values.append(None)
+                self.cells.append((i, slots[value]))
+                self.integers = self.integers and loops.column(value).type == INTEGER
 
-    def matches(self, batch: Batch) -> list[Sequence[Any]]:
-        """For each row of ``batch`` the records that this loop runs over."""
+    def matches(self, cells: Batch) -> list[Sequence[Any]]:
+        """For each row of ``cells`` the records that this loop runs over."""
         columns: list[Any] = list(map(repeat, self.values))
-        for i in self.cells:
-            loop, get = self.values[i]
-            columns[i] = list(map(get, batch[loop]))
+        for i, slot in self.cells:
+            columns[i] = cells[slot]
         rows = zip(*columns)
         run = self.run
-        if not self.integers or run.keys != self.cells or len(self.cells) > 1:
+        if not self.integers or len(self.cells) > 1 or run.keys != [i for i, _ in self.cells]:
             return list(map(run.rows, rows))
         # The first look-up builds the index; integers are found in it as they are.
         first = run.rows(next(rows))
-        keys = columns[self.cells[0]]
+        keys = columns[self.cells[0][0]]
         run.trace.scans += len(keys) - 1
         return [first, *map(run.index.get, islice(keys, 1, None), repeat(()))]
 
 
-def _join(batch: Batch, levels: list[_Level], check: Callable[[], None]) -> Iterator[Batch]:
-    """``batch`` joined with what the ``levels`` have for it, in parts that are not too large."""
+def _join(
+    cells: Batch, count: int, levels: list[_Level], check: Callable[[], None]
+) -> Iterator[Batch]:
+    """``count`` rows of ``cells`` joined with what ``levels`` have for them, in smaller parts.
+
+    Cells are made as far out as they can be: those of a process once, not for each descriptor.
+    """
     if not levels:
-        yield batch
+        yield cells
         return
     check()
-    matches = levels[0].matches(batch)
+    level = levels[0]
+    matches = level.matches(cells)
     sizes = list(map(len, matches))
     start = 0
-    while start < len(sizes):
+    while start < count:
         # As many rows as match not too much, but one at least.
         end, total = start, 0
-        while end < len(sizes) and (total + sizes[end] <= _MOST or end == start):
+        while end < count and (total + sizes[end] <= _MOST or end == start):
             total += sizes[end]
             end += 1
         if total:
             part = sizes[start:end]
             found = list(chain.from_iterable(matches[start:end]))
-            wide = [_repeated(records[start:end], part) for records in batch]
+            wide = {slot: _repeated(cells[slot][start:end], part) for slot in level.outer}
             for at in range(0, total, _MOST):
-                whole: Batch = [records[at : at + _MOST] for records in (*wide, found)]
-                yield from _join(whole, levels[1:], check)
+                records = found[at : at + _MOST]
+                joined: Batch = {slot: wide[slot][at : at + _MOST] for slot in level.outer}
+                for slot, column in level.own:
+                    joined[slot] = column.cells(records)
+                yield from _join(joined, len(records), levels[1:], check)
         start = end
 
 
-def _repeated(records: Sequence[Any], sizes: list[int]) -> list[Any]:
-    """Each of ``records`` as often as ``sizes`` says."""
+def _repeated(cells: Sequence[Any], sizes: list[int]) -> list[Any]:
+    """Each of ``cells`` as often as ``sizes`` says."""
     if max(sizes) <= 1:
-        return list(compress(records, sizes))
-    return list(chain.from_iterable(map(repeat, records, sizes)))
+        return list(compress(cells, sizes))
+    return list(chain.from_iterable(map(repeat, cells, sizes)))
 
 
 def recognise(opcodes: Sequence[Opcode], scans: Scans) -> Loops | None:
@@ -203,7 +247,7 @@ def recognise(opcodes: Sequence[Opcode], scans: Scans) -> Loops | None:
 
     Source: https://www.sqlite.org/opcode.html
     """
-    if any(row[1] not in _LOOPING and row[1] not in _CONSTANTS for row in opcodes):
+    if any(row[1] not in _LOOPING and row[1] not in CONSTANTS for row in opcodes):
         return None
     body, tail = _halves(opcodes)
     registers: dict[int, Cell | Constant] = {}
@@ -212,7 +256,7 @@ def recognise(opcodes: Sequence[Opcode], scans: Scans) -> Loops | None:
     starts: list[Opcode] = []
     for row in [*tail, *body]:
         address, opcode, p1, p2, p3, p4 = row[:6]
-        if opcode in _CONSTANTS:
+        if opcode in CONSTANTS:
             registers[p2] = constant(opcode, p1, p4)
         elif opcode == "SCopy":
             if p1 not in registers:
@@ -246,7 +290,7 @@ def recognise(opcodes: Sequence[Opcode], scans: Scans) -> Loops | None:
 def _halves(opcodes: Sequence[Opcode]) -> tuple[list[Opcode], list[Opcode]]:
     """The opcodes up to Halt, and the constants after it, which are loaded first."""
     end = next((i for i, row in enumerate(opcodes) if row[1] == "Halt"), len(opcodes))
-    return list(opcodes[:end]), [row for row in opcodes[end:] if row[1] in _CONSTANTS]
+    return list(opcodes[:end]), [row for row in opcodes[end:] if row[1] in CONSTANTS]
 
 
 def constant(opcode: str, p1: int, p4: str | None) -> Constant:

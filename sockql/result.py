@@ -40,8 +40,12 @@ class Result:
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
         try:
-            yield from self._cursor
-            yield from self._statement.rows(self._parameters)
+            if self._statement.replaces:
+                for _ in self._cursor:
+                    pass  # what SQLite makes of no rows
+                yield from self._statement.rows(self._parameters)
+            else:
+                yield from self._cursor
         except (apsw.Error, UnicodeError) as error:
             raise self._engine.explain_error(error, self.sql) from None
         finally:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from itertools import chain, islice, repeat
-from operator import itemgetter
+from itertools import chain, repeat
 from time import perf_counter
 
+from sockql.grouping import counted, keys_of, weighed
 from sockql.request import UNKNOWN, Constraint, Request, coerce
 from sockql.scan import folded
 from sockql.schema import INTEGER
@@ -17,8 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Any, Final
 
+    from sockql.grouping import Group
     from sockql.request import Trace
-    from sockql.scan import Scan
+    from sockql.scan import Scan, Term
     from sockql.schema import Column
     from sockql.statement import Statement
 
@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 _MAX_CONSTANTS: Final = 2
 
 
-#: Getters, by position, for the records of a grouped scan: the cells themselves, by position.
-CELLS: Final = tuple(itemgetter(position) for position in range(64))
+def _promised(term: Term) -> bool:
+    """Whether a table that was asked for the term gives nothing else."""
+    return term.column.exact and term.operator == "="
 
 
 class Run:
@@ -92,6 +93,14 @@ class Run:
         # A join runs through here once for each outer row.
         if self.only_key >= 0 and type(value := values[self.only_key]) is int:
             return iter(self.index.get(value, ()))
+        records = self._records(values)
+        if not self.scan.groups:
+            return records
+        once = self.scan.once
+        groups = counted(self.scan, records)
+        return chain.from_iterable(repeat(cells, 1 if once else count) for cells, count in groups)
+
+    def _records(self, values: tuple[Any, ...]) -> Iterator[Any]:
         # A second pass was not foreseen (a coroutine in an inner loop): the next ones share it.
         if self.streams and self.trace.scans == 1 and self.statement.alone:
             request = self._request(values, self.scan.row_limit(values))
@@ -100,9 +109,34 @@ class Run:
             stream = iter(self.scan.table.records(request, self.statement.host))
             if self.statement.tracing:
                 stream = _traced(stream, self.trace)
-            return self._grouped(self._checked(stream, values, self.unkeyed, fresh=True))
+            return self._checked(stream, values, self.unkeyed, fresh=True)
         self.trace.scans -= 1
-        return self._grouped(iter(self.rows(values)))
+        return iter(self.rows(values))
+
+    def tallies(self, values: tuple[Any, ...]) -> list[Group]:
+        """The groups of the scan, for a statement that does nothing but count them."""
+        self.trace.scans += 1
+        if self.streams and self.statement.alone:
+            request = self._request(values)
+            if request is None:
+                return counted(self.scan, iter(()))
+            started = perf_counter()
+            checked = [term for term in self.scan.terms if term.ours and not _promised(term)]
+            columns = {column.name for column in (*self.scan.groups, *[t.column for t in checked])}
+            pairs = self.scan.table.tallies(request, self.statement.host, columns)
+            if pairs is not None:
+                tests = [
+                    term.check(values[i])
+                    for i, term in enumerate(self.scan.terms)
+                    if term in checked
+                ]
+                groups = weighed(
+                    self.scan, [pair for pair in pairs if all(test(pair[0]) for test in tests)]
+                )
+                self.trace.seconds += perf_counter() - started
+                self.trace.rows += sum(count for _, count in groups)
+                return groups
+        return counted(self.scan, self._records(values))
 
     def rows(self, values: tuple[Any, ...]) -> Sequence[Any]:
         """The records for ``values``, from an index or a list."""
@@ -126,28 +160,6 @@ class Run:
             self.cache = {}
         return self._look_up(values) if self.keys else self._collect(values)
 
-    def _grouped(self, records: Iterator[Any]) -> Iterator[Any]:
-        """``records`` as GROUP BY wants them, without sorting and without keeping them all.
-
-        All records of a group look alike to the statement, so they become one, whose cells are
-        computed once, as often as there are records; see :data:`CELLS`.
-        """
-        groups = self.scan.groups
-        if not groups:
-            return records
-        counts: Counter[Any] = Counter()
-        found: dict[Any, Any] = {}
-        while batch := list(islice(records, 4096)):
-            keys = keys_of(batch, groups)
-            counts.update(keys)
-            found.update(zip(keys, batch))
-        columns = [*groups, *(term.column for term in self.scan.terms)]
-        rows = [
-            ({column.position: column.get(found[key]) for column in columns}, counts[key])
-            for key in sorted(found, key=_rank)
-        ]
-        return chain.from_iterable(repeat(row, 1 if self.scan.once else n) for row, n in rows)
-
     def _checked(
         self,
         records: Iterator[Any],
@@ -163,7 +175,7 @@ class Run:
         """
         for i in positions:
             term = self.scan.terms[i]
-            if term.ours and not (fresh and term.column.exact and term.operator == "="):
+            if term.ours and not (fresh and _promised(term)):
                 records = filter(term.check(values[i]), records)
         return records
 
@@ -259,26 +271,6 @@ class Run:
             key.append(value)
         found: Sequence[Any] = self.index.get(key[0] if len(key) == 1 else tuple(key), ())
         return found
-
-
-def keys_of(records: list[Any], columns: Sequence[Column]) -> list[Any]:
-    """For each record the cell of the column, or a tuple of cells when there are several."""
-    parts = [
-        [folded(column, column.get(record)) for record in records]
-        if column.nocase and column.values is None
-        else list(map(column.get, records))
-        for column in columns
-    ]
-    return parts[0] if len(parts) == 1 else list(zip(*parts))
-
-
-def _rank(key: Any) -> Any:
-    """A sort key that orders cells as SQLite does: NULL, numbers, texts, blobs."""
-    if isinstance(key, tuple):
-        return tuple(map(_rank, key))
-    if key is None:
-        return 0, 0
-    return (1 if isinstance(key, (int, float)) else 2 if isinstance(key, str) else 3), key
 
 
 def _index(records: Records, columns: Sequence[Column]) -> dict[Any, Any]:

@@ -10,7 +10,7 @@ from sockql.snapshot import Snapshot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any
 
     from sockql.analysis import Analysis
@@ -42,7 +42,7 @@ class Statement:
         #: of them in one scan may count as the n-th in the other.
         self.rowids: dict[tuple[str, tuple[Value, ...], int], int] = {}
         self.traces: dict[int, Trace] = {}
-        self._outermost: Iterator[Any] = iter(())
+        self._outermost: Iterator[Any] | None = None
         self._runs: dict[int, Run] = {}
         readers = sum("pid" in scan.table.schema.by_name for scan in analysis.scans)
         #: Whether the snapshot ends with the statement, so that rows that pass need not be kept.
@@ -105,16 +105,32 @@ class Statement:
     def filter(self, scan: Scan) -> Callable[[tuple[Any, ...]], Iterator[Any]]:
         """What gives the records of ``scan`` for xFilter's values."""
         run = self.run(scan)
+        if self.analysis.counts is not None:
+            return partial(self._take, run.tallies)
         return run if self.analysis.loops is None else partial(self._take, run)
 
-    def _take(self, run: Run, values: tuple[Any, ...]) -> Iterator[Any]:
+    def _take(
+        self, run: Callable[[tuple[Any, ...]], Iterable[Any]], values: tuple[Any, ...]
+    ) -> Iterator[Any]:
         """Keep the records for :meth:`rows`; SQLite is told that there are none."""
-        self._outermost = run(values)
+        self._outermost = iter(run(values))
         return iter(())
 
+    @property
+    def replaces(self) -> bool:
+        """Whether :meth:`rows` has the rows: SQLite runs the statement, but on nothing.
+
+        Known as soon as it has given its first row or come to its end.  Where it has not even
+        begun the scan, because nothing can be found, its own rows are right.
+        """
+        return self._outermost is not None
+
     def rows(self, parameters: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
-        """The rows of a statement that only joins and copies, which SQLite has not seen."""
-        loops = self.analysis.loops
-        if loops is None:
+        """The rows of a statement that only counts, or only joins and copies."""
+        counts, loops, outermost = self.analysis.counts, self.analysis.loops, self._outermost
+        if outermost is None:
             return iter(())
-        return loops.rows(self._outermost, self.run, parameters, self.host.check)
+        if counts is not None:
+            return counts.rows(outermost)
+        assert loops is not None
+        return loops.rows(outermost, self.run, parameters, self.host.check)

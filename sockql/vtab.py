@@ -8,7 +8,7 @@ everything that is decided once in a scan is decided in :mod:`sockql.scan` and
 from __future__ import annotations
 
 from sockql.functions import inet_in
-from sockql.run import CELLS
+from sockql.grouping import CELLS
 from sockql.scan import INET_IN, plan
 
 TYPE_CHECKING = False

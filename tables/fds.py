@@ -127,6 +127,7 @@ class Columns:
         "Number of the descriptor.",
         source="/proc/PID/fd",
         get=lambda r: int(r[FD]),
+        bulk=lambda records: list(map(int, map(itemgetter(FD), records))),
         push=EQUAL,
         exact=True,
     )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from _socket import ntohs
 from itertools import chain
+from operator import attrgetter, itemgetter
 
 from sockql.diag.mptcp_info import MptcpInfo
 from sockql.diag.tcp_info import TcpInfo
 from sockql.schema import CIDR, EQUAL, RANGE, Table, integer, text
+from sockql.sockets import tally
 from sockql.sockets.costs import sockets
 from sockql.sockets.details import Details
 from sockql.sockets.dumps import batches
@@ -49,13 +51,15 @@ from sockql.sockets.tcp_details import TcpDetails
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import Final
+    from collections.abc import Iterator, Sequence
+    from typing import Any, Final
 
     from sockql.host import Host
     from sockql.request import Request
-    from sockql.schema import Getter
     from sockql.sockets.record import SocketRecord
+
+
+_origin = itemgetter(ORIGIN)
 
 
 def _state(r: SocketRecord) -> str | None:
@@ -68,14 +72,51 @@ def _state(r: SocketRecord) -> str | None:
     return name
 
 
-def _port(index: int) -> Getter:
-    def get(r: SocketRecord) -> int | None:
-        try:
-            return ntohs(r[index]) or None
-        except OverflowError:
-            return r[index] - WIDE  # type: ignore[no-any-return]
+def _states(records: Sequence[SocketRecord]) -> list[str | None]:
+    """:func:`_state` of many; mostly those of one dump, in states that need no second look."""
+    states = list(map(itemgetter(STATE), records))
+    origins = set(map(_origin, records))
+    if len(origins) != 1 or CLOSE in states:
+        return list(map(_state, records))
+    return list(map(origins.pop().states.get, states))
 
-    return get
+
+class _Ports(dict[int, "int | None"]):
+    """The number of a port by what a record has for it."""
+
+    def __missing__(self, port: int) -> int | None:
+        if port >= WIDE:
+            return port - WIDE
+        number = self[port] = ntohs(port) or None
+        return number
+
+
+_PORTS: Final = _Ports()
+
+
+def _port(index: int) -> dict[str, Any]:
+    field = itemgetter(index)
+    port = _PORTS.__getitem__
+    return {
+        "get": lambda r: port(r[index]),
+        "bulk": lambda records: list(map(port, map(field, records))),
+    }
+
+
+def _address(names: str, index: int) -> dict[str, Any]:
+    """What has the text of an address, in the attribute ``names`` of the origin."""
+    field, found = itemgetter(index), attrgetter(names)
+
+    def get(r: SocketRecord) -> str | None:
+        return found(r[ORIGIN])[r[index]]  # type: ignore[no-any-return]
+
+    def bulk(records: Sequence[SocketRecord]) -> list[str | None]:
+        origins = set(map(_origin, records))
+        if len(origins) != 1:
+            return list(map(get, records))
+        return list(map(found(origins.pop()).__getitem__, map(field, records)))
+
+    return {"get": get, "bulk": bulk}
 
 
 _PROTOCOLS: Final = tuple(
@@ -131,6 +172,7 @@ class Visible:
         "and SMC have names of their own. NULL for packet and XDP sockets, which have no state.",
         source="idiag_state, udiag_state, ndiag_state",
         get=_state,
+        bulk=_states,
         nocase=True,
         push=EQUAL,
         values=STATES,
@@ -140,14 +182,14 @@ class Visible:
         "context id (* for any), of TIPC the node. NULL for unix sockets without a name, for "
         "packet, netlink and XDP sockets. NULs in a name are shown as \\x00.",
         source="idiag_src, UNIX_DIAG_NAME, vdiag_src_cid",
-        get=lambda r: r[ORIGIN].addresses[r[SRC]],
+        **_address("addresses", SRC),
         needs=SHOW_NAME,
         push=EQUAL | CIDR,
     )
     sport = integer(
         "Own port; NULL for none, and for raw, ping, unix, packet, netlink and XDP sockets.",
         source="idiag_sport, vdiag_src_port, TIPC_NLA_SOCK_REF",
-        get=_port(SPORT),
+        **_port(SPORT),
         push=EQUAL | RANGE,
         index=True,
     )
@@ -155,14 +197,14 @@ class Visible:
         "Address of the peer, or its name for unix sockets; NULL when there is no peer or it has "
         "no name.",
         source="idiag_dst, UNIX_DIAG_PEER, vdiag_dst_cid",
-        get=lambda r: r[ORIGIN].peers[r[DST]],
+        **_address("peers", DST),
         needs=SHOW_NAME | SHOW_PEER | NEEDS_PEER_NAMES,
         push=EQUAL | CIDR,
     )
     dport = integer(
         "Port of the peer; NULL when there is none.",
         source="idiag_dport, vdiag_dst_port",
-        get=_port(DPORT),
+        **_port(DPORT),
         push=EQUAL | RANGE,
         index=True,
     )
@@ -239,6 +281,14 @@ class Sockets(
 
             return with_owners(request, host)
         return chain.from_iterable(batches(request, host))
+
+    def tallies(
+        self, request: Request, host: Host, columns: set[str]
+    ) -> Iterator[tuple[SocketRecord, int]] | None:
+        if not columns <= tally.COLUMNS:
+            return None
+        records = chain.from_iterable(batches(request, host, tally.tally))
+        return ((record, tally.weight(record)) for record in records)
 
     def estimate(self, request: Request, host: Host) -> tuple[float, float]:
         return sockets(request, host)

@@ -19,10 +19,12 @@ import pytest
 from sockql import connect, tables
 from sockql.engine import Engine
 from sockql.functions import FUNCTIONS, Function
+from sockql.request import Request
 from sockql.saved.check import check_files
 from sockql.saved.library import files_in, is_name
 from sockql.saved.query import read
 from sockql.schema import BLOB, INTEGER, REAL, TEXT, UNITS, Column, Table
+from sockql.snapshot import Snapshot
 from tests.conftest import ROOT
 
 TABLES = {table.schema.name: table for table in tables.load_all()}
@@ -235,6 +237,25 @@ def test_cells_have_the_type_of_their_column(rows: Rows, table: Table[Any], colu
     cells = rows.cells(table.schema.name)[column.name]
     wanted = CLASSES[column.type]
     assert {type(cell) for cell in cells if cell is not None} <= {wanted}
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [
+        pytest.param(table, column, id=f"{table.schema.name}.{column.name}")
+        for table in TABLES.values()
+        for column in table.schema.columns
+        if column.bulk is not None
+    ],
+)
+def test_cells_made_in_bulk_are_those_made_one_by_one(table: Table[Any], column: Column) -> None:
+    with connect() as engine:
+        request = Request(table.schema, Snapshot(), columns={column.name})
+        records = list(table.records(request, engine.host))
+        assert records
+        assert column.cells(records) == [column.get(record) for record in records]
+        for record in records[:10]:
+            assert column.cells([record]) == [column.get(record)]
 
 
 @every_column

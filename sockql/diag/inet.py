@@ -129,7 +129,7 @@ def decode(
     """
     # Mostly all messages are of one length: then struct makes the tuples in one go, in half the
     # time of a loop (0.25 µs a socket to 0.45 µs).
-    length = _same_length(view, type)
+    length = same_length(view, type)
     if length:
         families = view[_FAMILY::length].tobytes()
         rows = _layout(length - _SIZE, attributes).iter_unpack(view)
@@ -165,8 +165,8 @@ def _decode_each(
     return records
 
 
-def _same_length(view: memoryview, type: int) -> int:
-    """The nlmsg_len that all messages have, when all of them are of ``type``; else 0."""
+def same_length(view: memoryview, type: int) -> int:
+    """The nlmsg_len that all messages of a datagram have, when all are of ``type``; else 0."""
     total = len(view)
     if total < _SIZE:
         return 0

@@ -15,13 +15,14 @@ from itertools import repeat
 from sockql.proc import devices, extended, procfs
 from sockql.proc import tables as process_tables
 from sockql.proc.examine import Examiner
+from sockql.proc.fd_table import OpenTable, numbers
 from sockql.proc.fdinfo import PATH_TYPES, head, is_path, socket_inode
 from sockql.proc.mount_points import MountPoints
 from sockql.proc.procfs import GONE, REFUSED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from typing import Any, Final, TypeAlias
 
     from sockql.host import Host
@@ -86,6 +87,7 @@ class _Walk:
         "counting",
         "deleted_only",
         "examiner",
+        "genuine",
         "host",
         "needs",
         "numbers",
@@ -105,8 +107,8 @@ class _Walk:
         self.request = request
         self.host = host
         self.examiner = Examiner.of(request, host)
-        types, inodes, numbers = map(request.values, ("type", "inode", "fd"))
-        self.numbers = None if numbers is None else [str(n) for n in sorted(numbers) if n >= 0]
+        types, inodes, given = map(request.values, ("type", "inode", "fd"))
+        self.numbers = None if given is None else [str(n) for n in sorted(given) if n >= 0]
         self.sockets_only = request.constrained("inode") or types == frozenset(("socket",))
         self.socket_links = None if inodes is None else {f"socket:[{inode}]" for inode in inodes}
         self.deleted_only = request.values("deleted") == frozenset((1,))
@@ -126,10 +128,9 @@ class _Walk:
             needs &= ~(NEED_PATH_STAT | NEED_DELETED)
         if not self.want_others:
             needs &= ~NEED_ANONYMOUS_STAT
-        self.counting = (
-            not needs and numbers is None and request.columns <= {"pid"} and procfs.is_procfs(host)
-        )
-        if not needs and numbers is not None:
+        self.genuine = procfs.is_procfs(host)
+        self.counting = not needs and given is None and request.columns <= {"pid"} and self.genuine
+        if not needs and given is not None:
             needs = NEED_LSTAT  # to see whether it is there
         self.needs = needs
 
@@ -182,8 +183,7 @@ class _Walk:
         if size:
             yield from repeat((int(name),), size)
         else:
-            numbers = os.listdir(directory) if self.numbers is None else self.numbers
-            yield from self._table(name, directory, None, numbers)
+            yield from self._table(name, directory, None, self._numbers(directory))
         # The links of task are "." and ".." and one for each thread.
         if os.stat("../task", dir_fd=directory).st_nlink == 3:
             return
@@ -222,8 +222,14 @@ class _Walk:
 
         compare = process_tables.comparison(self.request, self.host)
         for tid, table in process_tables.own(int(name), tasks, compare, failed, leader=leader):
-            numbers = os.listdir(table) if self.numbers is None else self.numbers
-            yield from self._table(name, table, tid, numbers)
+            yield from self._table(name, table, tid, self._numbers(table))
+
+    def _numbers(self, directory: int) -> list[str]:
+        """The numbers to look at; each is looked at unless it is all that is needed."""
+        if self.numbers is not None:
+            return self.numbers
+        sure = not self.needs or not self.genuine
+        return os.listdir(directory) if sure else numbers(directory)
 
     def _table(
         self, name: str, directory: int, tid: int | None, numbers: list[str]
@@ -243,28 +249,30 @@ class _Walk:
 
     def _sockets(
         self, name: str, pid: int, directory: int, tid: int | None, numbers: list[str]
-    ) -> Iterator[Descriptor]:
+    ) -> Iterable[Descriptor]:
         """Those of ``numbers`` that are sockets, known by their links alone."""
         readlink = os.readlink
         wanted = self.socket_links
+        found = []
         for number in numbers:
             try:
                 link = readlink(number, dir_fd=directory)
                 if link[:8] == "socket:[" and (wanted is None or link in wanted):
-                    yield pid, number, int(link[8:-1]), tid, None
+                    found.append((pid, number, int(link[8:-1]), tid, None))
             except OSError as error:
                 if error.errno in GONE or error.errno == ENAMETOOLONG:
                     continue
                 self._failed(error, name, f"fd/{number}")
-                return
+                break
             except ValueError:
                 socket_inode(name, number, link)
+        return found
 
     def _all(
         self, name: str, pid: int, directory: int, tid: int | None, numbers: list[str]
     ) -> Iterator[Descriptor]:
         """Those of ``numbers`` that are of a wanted type, with all that is needed."""
-        table = _Open(name, pid, directory, tid)
+        table = OpenTable(name, pid, directory, tid)
         try:
             if self.needs & NEED_FDINFO:
                 self._open_fdinfo(table)
@@ -282,7 +290,7 @@ class _Walk:
             if table.fdinfo is not None:
                 os.close(table.fdinfo)
 
-    def _descriptor(self, table: _Open, number: str) -> Descriptor | None:
+    def _descriptor(self, table: OpenTable, number: str) -> Descriptor | None:
         """One descriptor, None when its type is not wanted.
 
         :raises OSError: ENOENT when it has been closed.
@@ -294,6 +302,8 @@ class _Walk:
         if link is None:
             if self.typed and (table.closed or not self.want_paths):
                 return None
+            if table.closed:
+                os.lstat(number, dir_fd=directory)  # the number may be a guess
         elif link[:8] == "socket:[":
             if not self.want_sockets or (
                 self.socket_links is not None and link not in self.socket_links
@@ -330,7 +340,7 @@ class _Walk:
 
     def _rest(
         self,
-        table: _Open,
+        table: OpenTable,
         number: str,
         link: str | None,
         data: bytes | None,
@@ -355,7 +365,7 @@ class _Walk:
             attributes.update(devices.of(status, self.request, self.host))
         return place, attributes
 
-    def _link(self, table: _Open, number: str) -> str | None:
+    def _link(self, table: OpenTable, number: str) -> str | None:
         try:
             return os.readlink(number, dir_fd=table.directory)
         except OSError as error:
@@ -367,13 +377,13 @@ class _Walk:
                 raise
             return None
 
-    def _open_fdinfo(self, table: _Open) -> None:
+    def _open_fdinfo(self, table: OpenTable) -> None:
         try:
             table.fdinfo = procfs.open_directory("../fdinfo", table.directory)
         except OSError as error:
             self._failed(error, table.name, "fdinfo")
 
-    def _stat(self, table: _Open, number: str) -> Status | None:
+    def _stat(self, table: OpenTable, number: str) -> Status | None:
         """stat through the link; None when the file system of the file does not say."""
         try:
             return self.examiner.stat(number, table.directory)
@@ -384,18 +394,3 @@ class _Walk:
             reason = errorcode.get(error.errno or 0, "?")
             self.refusals.unexamined[table.pid, number] = reason
             return None
-
-
-class _Open:
-    """A table of descriptors that is being read."""
-
-    __slots__ = ("closed", "directory", "fdinfo", "name", "pid", "tid")
-
-    def __init__(self, name: str, pid: int, directory: int, tid: int | None) -> None:
-        self.name = name
-        self.pid = pid
-        self.directory = directory
-        self.tid = tid
-        self.fdinfo: int | None = None
-        #: Its links are refused, asking for more of them is in vain.
-        self.closed = False

@@ -149,27 +149,27 @@ class Tsv(Csv):
     r"""A row is a line; ``\t``, ``\n``, ``\r`` and ``\\`` stand for what would break it."""
 
     def body(self, rows: Sequence[Row]) -> str:
-        lines = [
-            "\t".join(
-                [
-                    c if c.__class__ is str else "" if c is None else str(c)  # the fastest order
-                    for c in row
-                ]
-            )
-            for row in rows
-        ]
-        text = "\n".join(lines)
+        # One format a row takes half the time of str() and join() for its cells.  A cell that it
+        # spells in another way than ours shows in the text of the batch, at much less cost.
+        row = "\t".join(["%s"] * len(self.columns)) + "\n"
+        lines = list(map(row.__mod__, rows))
+        text = "".join(lines)
+        if "None" in text:
+            for i, line in enumerate(lines):
+                if "None" in line:
+                    lines[i] = row % tuple(["" if cell is None else cell for cell in rows[i]])
+            text = "".join(lines)
         if (
             self.terminal
             or "\\" in text
             or "\r" in text
             or "b'" in text
             or 'b"' in text
-            or text.count("\n") != len(lines) - 1
-            or text.count("\t") != len(lines) * (len(self.columns) - 1)
+            or text.count("\n") != len(rows)
+            or text.count("\t") != len(rows) * (len(self.columns) - 1)
         ):
             return self._careful(rows)
-        return text + "\n"
+        return text
 
     def _careful(self, rows: Sequence[Sequence[Any]]) -> str:
         return "".join(["\t".join(map(self._cell, row)) + "\n" for row in rows])

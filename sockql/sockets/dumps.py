@@ -55,13 +55,15 @@ from sockql.sockets.whole import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from typing import Final
+    from typing import Final, TypeAlias
 
     from sockql.host import Host
     from sockql.network.namespaces import Namespace
     from sockql.request import Request
     from sockql.sockets.plan import Dump
     from sockql.sockets.record import SocketRecord
+
+    Tally: TypeAlias = Callable[..., tuple[set[int], list[SocketRecord]] | None]
 
 #: Handlers that many kernels lack, and whose few sockets the text files tell well enough.
 _OFTEN_MISSING: Final = ("raw", "udplite")
@@ -73,8 +75,12 @@ _cookie = itemgetter(COOKIE)
 _protocol = itemgetter(1)
 
 
-def batches(request: Request, host: Host) -> Iterator[Iterable[SocketRecord]]:
+def batches(
+    request: Request, host: Host, tally: Tally | None = None
+) -> Iterator[Iterable[SocketRecord]]:
     """The records that may satisfy ``request``, a batch for each datagram.
+
+    With ``tally``, which is :func:`sockql.sockets.tally.tally`, one may stand for many.
 
     :raises DataError: when neither sock_diag nor the text files can be read.
     """
@@ -97,7 +103,7 @@ def batches(request: Request, host: Host) -> Iterator[Iterable[SocketRecord]]:
         # A mount of our own namespace may be found only after its sockets.
         survey(request, host).thorough(descriptors=False)
     for namespace, inside in visit(request, host, more, text=True):
-        scan = Scan(request, inside, namespace)
+        scan = Scan(request, inside, namespace, tally)
         try:
             yield from scan.inet()
             if unix:
@@ -111,10 +117,14 @@ def batches(request: Request, host: Host) -> Iterator[Iterable[SocketRecord]]:
 class Scan:
     """One scan of a namespace: what its origins share, and what had to be read from text."""
 
-    def __init__(self, request: Request, host: Host, namespace: Namespace) -> None:
+    def __init__(
+        self, request: Request, host: Host, namespace: Namespace, tally: Tally | None = None
+    ) -> None:
         self.request = request
         self.host = host
         self.namespace = namespace
+        #: How a datagram is counted, None where its sockets are wanted one by one.
+        self.tally = tally
         self.by_text: list[str] = []
         self.reason: KernelRefused | None = None
 
@@ -188,14 +198,18 @@ class Scan:
             for view in host.netlink(NETLINK_SOCK_DIAG, request):
                 host.check()
                 trace.bytes += len(view)
-                batch = list(decode(view, dump.type, origins, name, attributes=keep))
-                cookies = set(map(_cookie, batch))
-                if (
-                    len(cookies) != len(batch)
-                    or not previous.isdisjoint(cookies)
-                    or not early.isdisjoint(cookies)
-                ):
-                    batch = unique(batch, previous | early)
+                alike = self.tally and self.tally(view, dump.type, origins, name)
+                if alike and previous.isdisjoint(alike[0]) and early.isdisjoint(alike[0]):
+                    cookies, batch = alike
+                else:
+                    batch = list(decode(view, dump.type, origins, name, attributes=keep))
+                    cookies = set(map(_cookie, batch))
+                    if (
+                        len(cookies) != len(batch)
+                        or not previous.isdisjoint(cookies)
+                        or not early.isdisjoint(cookies)
+                    ):
+                        batch = unique(batch, previous | early)
                 if collecting and batch:
                     early.update([r[COOKIE] for r in batch if r[STATE] in (CLOSE, LISTEN)])
                     collecting = batch[-1][STATE] in (CLOSE, LISTEN)
