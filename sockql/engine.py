@@ -171,7 +171,7 @@ class Engine:
             cursor.execute(sql, dict.fromkeys(parameters(sql)), prepare_flags=0)
         except apsw.ExecTraceAbort:
             pass
-        except (apsw.Error, UnicodeError) as error:
+        except (apsw.Error, KeyError, UnicodeError) as error:
             raise self.explain_error(error, sql) from None
         finally:
             cursor.close(True)

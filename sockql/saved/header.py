@@ -45,6 +45,8 @@ _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 #: A line that may be a key and its value, or the beginning of that.
 _KEYED: Final = re.compile(r"[^\s:][^:]*:(\s|$)|---|[%#?{!&]")
 
+_SHOWN: Final = 40  # characters of a wrong value in its message
+
 _TAG: Final = "tag:yaml.org,2002:"
 #: What a node is, for people.
 _NAMES: Final = {
@@ -74,7 +76,9 @@ class _Reader:
     def mismatch(self, node: yaml.Node, key: str, wanted: str) -> NoReturn:
         kind = _kind(node)
         found = _NAMES.get(kind, node.tag)
-        shown = f" {node.value}" if isinstance(node, yaml.ScalarNode) and node.value else ""
+        shown = ""
+        if isinstance(node, yaml.ScalarNode) and node.value:
+            shown = " " + " ".join(node.value.split())[:_SHOWN]
         quote = ""
         if wanted == "text" and kind != "seq":
             quote = (

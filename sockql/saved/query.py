@@ -276,7 +276,8 @@ def _parameters(text: str, path: str) -> list[str]:
         raise HeaderError(path, 1, "there is no statement in it")
     offset, verb = _verb(outer)
     if verb.lower() not in _READS:
-        message = f"{verb}: a saved query only reads: it begins with SELECT, VALUES or WITH"
+        word = verb.split(maxsplit=1)[0][:20]  # a quoted name may be any text
+        message = f"{word}: a saved query only reads: it begins with SELECT, VALUES or WITH"
         raise HeaderError(path, line_at(text, offset), message)
     return list(found)
 

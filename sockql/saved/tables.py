@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from sockql.errors import UsageError
-from sockql.loading.lists import create, load
-from sockql.loading.names import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,6 +35,8 @@ class Tables:
             raise
 
     def _make(self, param: Param, file: str | None) -> None:
+        from sockql.loading.lists import create, load
+
         there = "select 1 from sqlite_temp_master where name = :name collate nocase"
         if self._engine.query(there, {"name": param.name}):
             raise UsageError(f"there is a temporary table {param.name} already")
@@ -55,6 +55,8 @@ class Tables:
         self._drop()
 
     def _drop(self) -> None:
+        from sockql.loading.names import quoted
+
         for name in self._made:
             # As a statement of the engine: it ends one that still has rows to give.
             self._engine.query(f"drop table temp.{quoted(name)}")

@@ -59,6 +59,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
             ["3: no such column: b @b\nfrom ok"],
         ),
         ("select a from :t", ['1: near ":t": syntax error @:t']),
+        ("select :a(b)", ["1: no value for the parameter :a(b)"]),
         ("with a as (select load_extension('x')) select * from a", ["1: not authorized to use"]),
         ("with a as (select 1) select * from main.sqlite_master, a", []),
     ],

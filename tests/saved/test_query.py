@@ -159,6 +159,7 @@ def test_parameters_that_only_the_sql_names_are_of_any_type() -> None:
         ("title: T\ntags: [a, a]", "2: tags: a is given twice"),
         ("title: T\nreferences:\n  - a: b", "3: references: text is wanted, not a mapping; a text"),
         ("title: T\nseverity: urgent", "2: severity: one of info, low, medium, high, critical is"),
+        ("title: T\nkind: |\n  a\n  b", "2: kind: one of report, audit is wanted, not text a b"),
         ("title: T\nkind: [audit]", "2: kind: one of report, audit is wanted, not a list"),
         ("title: T\nkind: audit", "1: an audit needs a severity: one of info, low"),
         ("title: T\nexpect: rows", "2: expect: only an audit expects something (kind: audit)"),
@@ -250,6 +251,7 @@ def test_a_broken_header_is_one_line_that_says_where(
         ("with a as (select 1) UPDATE b set c = 1", "q.sql:1: UPDATE: a saved query only reads"),
         ("pragma table_info(sockets)", "q.sql:1: pragma: a saved query only reads"),
         ("explain select 1", "q.sql:1: explain: a saved query only reads"),
+        ("'a\nb' c", "q.sql:1: 'a: a saved query only reads"),
     ],
 )
 def test_a_query_is_one_statement_that_reads(sql: str, message: str) -> None:
