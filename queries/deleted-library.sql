@@ -12,7 +12,7 @@
 select pid, name, coalesce(username(euid), euid) as user, path, f.target as library
 from process_files as f join processes using (pid)
 where f.role = 'mem' and f.deleted = 1
-  and f.target not like '/memfd:%' and f.target <> path || ' (deleted)'
+  and f.target not like '/memfd:%' and f.target is not path || ' (deleted)'
   and exists (
       select 1 from process_maps as m
       where m.pid = f.pid and m.file_inode = f.file_inode and m.dev = f.dev

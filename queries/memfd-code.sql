@@ -13,5 +13,5 @@
 select pid, name, coalesce(username(euid), euid) as user, path, target as library,
        count(*) as mappings, sum(mapped_size) as mapped_size
 from process_maps join processes using (pid)
-where permissions like '__x%' and target like '/memfd:%' and path not like '/memfd:%'
+where permissions like '__x%' and target like '/memfd:%' and coalesce(path, '') not like '/memfd:%'
 group by pid, target

@@ -1,8 +1,8 @@
 -- title: Ports that different users share
 -- description: >
 --   Sockets of two users are bound to the same port of the same address, or one of them to that
---   port on all addresses. With SO_REUSEADDR the kernel allows it for UDP: the later one takes the
---   packets away from the other.
+--   port on all addresses. With SO_REUSEADDR the kernel allows it for UDP, where the later one takes
+--   the packets away from the other; with SO_REUSEPORT it asks that both are of one user.
 -- tags: [network, listening, incident]
 -- severity: high
 -- kind: audit

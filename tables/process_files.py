@@ -8,7 +8,7 @@ from operator import itemgetter
 from sockql.proc import fdinfo
 from sockql.proc import open_files as process_open
 from sockql.proc import scan as process_scan
-from sockql.proc.examine import BLOCKS, LINKS, MODE, SIZE
+from sockql.proc.examine import BLOCKS, GID, LINKS, MODE, SIZE, UID
 from sockql.proc.open_files import NEED_DELETED, NEED_IDENTITY, NEED_STAT
 from sockql.proc.procfs import fitting, readable_text
 from sockql.schema import EQUAL, Table, integer, text
@@ -107,6 +107,28 @@ class ProcessFiles(
         "Names (hard links) the file has; NULL when it cannot be examined, as type.",
         source="st_nlink",
         get=_of_stat(itemgetter(LINKS)),
+        needs=NEED_STAT,
+        hidden=True,
+    )
+    file_mode = text(
+        "Permissions of the file in octal, as chmod(1) takes them; NULL when it cannot be "
+        "examined, as type.",
+        source="st_mode",
+        get=_of_stat(lambda s: f"{s[MODE] & 0o7777:04o}"),
+        needs=NEED_STAT,
+        hidden=True,
+    )
+    file_uid = integer(
+        "User who owns the file; NULL when it cannot be examined, as type.",
+        source="st_uid",
+        get=_of_stat(itemgetter(UID)),
+        needs=NEED_STAT,
+        hidden=True,
+    )
+    file_gid = integer(
+        "Group of the file; NULL when it cannot be examined, as type.",
+        source="st_gid",
+        get=_of_stat(itemgetter(GID)),
         needs=NEED_STAT,
         hidden=True,
     )

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.live.children import child
-from tests.queries.asking import about, process
-from tests.queries.setups import become, copy_of_sleep, kept, program
+from tests.queries.asking import about, process, username
+from tests.queries.setups import NOBODY, become, copy_of_sleep, kept, needs_root, program
 
 DAYS = "1000000"
 
@@ -128,6 +128,39 @@ def test_deleted_library(tmp_path: Path) -> None:
     with program(file, DAYS) as pid:
         (tmp_path / "gone").unlink()
         assert about(pid, "deleted-library") == []
+
+
+@needs_root
+@pytest.mark.parametrize(
+    ("uid", "gid", "mode", "seen"),
+    [
+        (NOBODY, 0, 0o755, True),
+        (0, 0, 0o757, True),
+        (0, NOBODY, 0o775, True),
+        (0, 0, 0o775, False),
+        (0, NOBODY, 0o755, False),
+    ],
+)
+def test_foreign_code_of_root(tmp_path: Path, uid: int, gid: int, mode: int, seen: bool) -> None:
+    file = copy_of_sleep(tmp_path / "server")
+    os.chown(file, uid, gid)
+    os.chmod(file, mode)
+
+    def load(permissions: int) -> None:
+        opened = os.open(file, os.O_RDONLY)
+        kept.append(mmap.mmap(opened, 2 * mmap.PAGESIZE, mmap.MAP_PRIVATE, permissions))
+
+    with (
+        program(file, DAYS) as pid,
+        child(lambda: load(READ | EXEC)) as (loader, _),
+        child(lambda: load(READ)) as (reader, _),
+    ):
+        for each in (pid, loader):
+            row = {**process(each), "target": file, "owner": username(uid), "file_gid": gid}
+            del row["user"]
+            found = [row for row in about(each, "foreign-code-of-root") if row["target"] == file]
+            assert found == ([{**row, "file_mode": f"{mode:04o}"}] if seen else [])
+        assert [row for row in about(reader, "foreign-code-of-root") if row["target"] == file] == []
 
 
 def test_memfd_code() -> None:

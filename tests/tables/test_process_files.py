@@ -79,9 +79,11 @@ def test_what_stat_tells_is_hidden(host: Host, tmp_path: Path) -> None:
     found = rows(TABLE, host, columns, Constraint("pid", "=", 42), Constraint("role", "=", "exe"))
     assert found == [("exe", "file", 31, 1)]
     there = os.stat("/")
-    assert rows(TABLE, host, (*columns, "allocated"), Constraint("pid", "=", 43)) == [
-        (role, "dir", there.st_size, there.st_nlink, there.st_blocks * 512)
-        for role in ("cwd", "root")
+    more = ("allocated", "file_mode", "file_uid", "file_gid")
+    known = (there.st_size, there.st_nlink, there.st_blocks * 512)
+    owned = (f"{there.st_mode & 0o7777:04o}", there.st_uid, there.st_gid)
+    assert rows(TABLE, host, (*columns, *more), Constraint("pid", "=", 43)) == [
+        (role, "dir", *known, *owned) for role in ("cwd", "root")
     ]
     host.close()
 
