@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
+import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -93,6 +95,46 @@ def test_every_link_of_the_page_leads_somewhere() -> None:
         file, _, anchor = target.partition("#")
         assert not file or (ROOT / "docs" / file).exists()
         assert not anchor or anchor in headings
+
+
+def words_of(peer: str) -> set[str]:
+    """The words in the first columns of the section of ``peer``."""
+    section = PAGE[PAGE.index(f"\n## {peer}\n") :]
+    end = section.find("\n## ", 1)
+    lines = section[: end if end > 0 else None].splitlines()
+    first = " ".join(line.split("|")[1] for line in lines if line.startswith("| "))
+    return set(re.findall(r"[^\s`,();…]+", first))
+
+
+def help_of(peer: str, *options: str) -> str:
+    if shutil.which(peer) is None:
+        pytest.skip(f"{peer} is not installed")
+    done = subprocess.run([peer, *options], capture_output=True, text=True)
+    return done.stdout + done.stderr
+
+
+def test_the_page_has_every_column_of_ps() -> None:
+    names = {line.split()[0] for line in help_of("ps", "L").splitlines()}
+    # Those with a leading underscore only fill room.
+    assert {name for name in names if name[0] != "_"} - words_of("ps") == set()
+
+
+def test_the_page_has_every_column_and_option_of_lsfd() -> None:
+    text = help_of("lsfd", "--help")
+    columns = re.findall(r"^ +([A-Z][A-Z:.-]+) +<", text, re.MULTILINE)
+    options = re.findall(r"^ +(-[a-zA-Z]),", text, re.MULTILINE)
+    assert columns
+    assert options
+    assert {*columns, *options} - words_of("lsfd") == set()
+
+
+@pytest.mark.parametrize(
+    ("peer", "option"), [("lsof", "-h"), ("fuser", "--help"), ("pstree", "--help")]
+)
+def test_the_page_has_every_option_of(peer: str, option: str) -> None:
+    options = set(re.findall(r"(?:(?<=\s)|(?<=\|)|^)([-+][a-zA-Z0-9])\b", help_of(peer, option)))
+    assert options
+    assert options - words_of(peer) == set()
 
 
 def test_the_page_has_all_options_of_both() -> None:
