@@ -23,37 +23,37 @@ _ENOSYS = 38
 FILE = {"ino": 2, "size": 12345, "blocks": 24, "nlink": 2, "uid": 3, "gid": 4}
 
 
-def _attributes(number: int) -> bytes:
+def _attributes(node: int, inode: int) -> bytes:
     times = (0,) * 3
-    if number == 1:
+    if node == 1:
         return _ATTRIBUTES.pack(1, 0, 0, *times, *times, 0o40755, 2, 0, 0, 0, 4096, 0)
     owner = FILE["uid"], FILE["gid"]
     return _ATTRIBUTES.pack(
-        *(FILE["ino"], FILE["size"], FILE["blocks"], *times, *times),
+        *(inode, FILE["size"], FILE["blocks"], *times, *times),
         *(0o100644, FILE["nlink"], *owner, 0, 4096, 0),
     )
 
 
-def _answer(operation: int, node: int) -> bytes | None:
+def _answer(operation: int, node: int, inode: int) -> bytes | None:
     """What the server says; None for what it does not know.  Nothing may be cached."""
     if operation == _INIT:
         return struct.pack("=4I2H2I2HI28x", 7, 31, 65536, 0, 0, 0, 65536, 1, 0, 0, 0)
     if operation == _LOOKUP:
-        return struct.pack("=4Q2I", 2, 0, 0, 0, 0, 0) + _attributes(2)
+        return struct.pack("=4Q2I", 2, 0, 0, 0, 0, 0) + _attributes(2, inode)
     if operation == _GETATTR:
-        return struct.pack("=Q2I", 0, 0, 0) + _attributes(node)
+        return struct.pack("=Q2I", 0, 0, 0) + _attributes(node, inode)
     if operation in (_OPEN, _OPENDIR):
         return struct.pack("=Q2I", 1, 0, 0)
     return None
 
 
-def _serve(device: int) -> None:
+def _serve(device: int, inode: int) -> None:
     while True:
         request = os.read(device, 1 << 17)
         _, operation, unique, node, *_ = _HEAD.unpack_from(request)
         if operation in (_FORGET, _BATCH_FORGET, _INTERRUPT):
             continue
-        answer = _answer(operation, node)
+        answer = _answer(operation, node, inode)
         body = b"" if answer is None else answer
         head = struct.pack("=IiQ", 16 + len(body), -_ENOSYS if answer is None else 0, unique)
         os.write(device, head + body)
@@ -62,7 +62,7 @@ def _serve(device: int) -> None:
 class Server:
     """The program that answers for the mount; ends with the process that made it."""
 
-    def __init__(self, device: int) -> None:
+    def __init__(self, device: int, inode: int) -> None:
         parent = os.getpid()
         self.pid = os.fork()
         if self.pid == 0:
@@ -71,7 +71,7 @@ class Server:
                 if os.getppid() == parent:
                     os.closerange(0, device)
                     os.closerange(device + 1, 4096)
-                    _serve(device)
+                    _serve(device, inode)
             finally:
                 os._exit(0)
 
@@ -81,8 +81,10 @@ class Server:
         os.waitpid(self.pid, os.WUNTRACED)
 
 
-def mount(point: Path) -> Server:
+def mount(point: Path, inode: int = FILE["ino"]) -> Server:
     """Mount one at ``point``, in a mount namespace that only this process is in.
+
+    Its files all have the number ``inode``.
 
     :raises OSError: where that is not allowed, or the kernel has no FUSE.
     """
@@ -94,6 +96,6 @@ def mount(point: Path) -> Server:
     options = f"fd={device},rootmode=40000,user_id=0,group_id=0,allow_other".encode()
     if libc.mount(b"test", bytes(point), b"fuse.test", 0, options):
         raise OSError(ctypes.get_errno(), "mount")
-    server = Server(device)
+    server = Server(device, inode)
     os.close(device)
     return server

@@ -13,6 +13,9 @@ from tests.live.children import child
 QUERIES = (
     "select distinct pid from fds",
     "select distinct pid from fds join processes using(pid)",
+    "select distinct pid from fds where type is not null and flags is not null",
+    "select distinct pid from endpoints where kind = 'pipe' and peer_pid is not null",
+    "select distinct pid from process_files where deleted = 0",
     "select pid from processes where uid is not null and container_id is null",
     "select distinct pid from process_files where role = 'cwd'",
     "select distinct pid from process_maps",
@@ -35,12 +38,14 @@ def storm() -> None:
 
 @pytest.mark.parametrize("query", QUERIES)
 def test_who_stays_is_found_and_nobody_is_found_twice(query: str) -> None:
-    keeping = child(lambda: os.open("/dev/null", os.O_RDONLY))
-    with keeping as (stays, _), child(lambda: None, storm), connect() as engine:
+    pipe = os.pipe()
+    with child(os.pipe) as (stays, _), child(lambda: None, storm), connect() as engine:
         for _ in range(5):
             found = [row[0] for row in engine.query(query)]
             assert {stays, os.getpid()} <= set(found)
             assert len(found) == len(set(found))
+    for end in pipe:
+        os.close(end)
 
 
 def test_a_row_never_mixes_two_processes() -> None:
