@@ -146,13 +146,14 @@ def _without_waiting() -> Callable[..., Status] | None:
     unpack = _STATX.unpack_from
     flags = _NO_AUTOMOUNT | _DONT_SYNC
     # Some sandboxes refuse what they do not know.
-    if statx(-100, b"/", flags, _BASIC_STATS, buffer)[1] in (ENOSYS, EPERM):
+    if statx(-100, b"/", flags, _BASIC_STATS, buffer) < 0 and libc.errno() in (ENOSYS, EPERM):
         return None
 
     def stat(name: str, directory: int, follow: bool = True) -> Status:
         how = flags if follow else flags | _SYMLINK_NOFOLLOW
-        result, errno = statx(directory, os.fsencode(name), how, _BASIC_STATS, buffer)
-        if result < 0:
+        text = name.encode() if name.isascii() else os.fsencode(name)
+        if statx(directory, text, how, _BASIC_STATS, buffer) < 0:
+            errno = libc.errno()
             raise OSError(errno, os.strerror(errno), name)
         return unpack(buffer)
 

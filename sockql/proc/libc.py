@@ -14,15 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    #: Gives what the function returns, and errno.
-    Function = Callable[..., "tuple[int, int]"]
+    Function = Callable[..., int]
 
 
 @lru_cache
 def function(name: str) -> Function | None:
     """The function ``name``, which returns an int; None where there is none.
 
-    It takes integers of 32 bits, bytes, and what :func:`buffer` makes.
+    It takes integers of 32 bits, bytes, and what :func:`buffer` makes; see :func:`errno`.
     """
     try:
         import _ctypes
@@ -32,17 +31,17 @@ def function(name: str) -> Function | None:
             _restype_ = _simple("i")
 
         library: Any = None  # all that this program is linked with
-        address = _ctypes.dlsym(_ctypes.dlopen(library, os.RTLD_NOW), name)
-        made: Any = Function(address)
-        errno = _ctypes.get_errno
+        made: Any = Function(_ctypes.dlsym(_ctypes.dlopen(library, os.RTLD_NOW), name))
     except (ImportError, AttributeError, OSError):
         return None
+    return made  # type: ignore[no-any-return]
 
-    def call(*arguments: Any) -> tuple[int, int]:
-        result: int = made(*arguments)
-        return result, errno() if result < 0 else 0
 
-    return call
+def errno() -> int:
+    """The error of the last call that failed."""
+    import _ctypes
+
+    return _ctypes.get_errno()
 
 
 def buffer(size: int) -> Any:

@@ -50,7 +50,7 @@ def _system_call() -> Compare | None:
         return None
 
     def compare(one: int, other: int) -> bool | None:
-        found, _ = call(number, one, other, _KCMP_FILES, 0, 0)
+        found = call(number, one, other, _KCMP_FILES, 0, 0)
         return None if found < 0 else found == 0
 
     return compare

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -478,3 +479,28 @@ def test_a_device_has_a_driver_and_the_small_ones_a_name(tmp_path: Path) -> None
 
 def test_without_the_lists_of_drivers_there_are_none(host: Host) -> None:
     assert set(rows(TABLE, host, ["driver", "device"])) == {(None, None)}
+
+
+@pytest.mark.parametrize(
+    ("filesystems", "label"),
+    [(b"nodev\tproc\nnodev\tselinuxfs\n\text4\n", "system_u:object_r:etc_t:s0"), (b"", None)],
+    ids=["SELinux", "without"],
+)
+def test_a_label_is_asked_for_where_the_kernel_has_selinux(
+    tmp_path: Path, filesystems: bytes, label: str | None
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    try:
+        os.setxattr(file, "security.selinux", b"system_u:object_r:etc_t:s0\0")
+    except OSError as error:
+        pytest.skip(f"no label can be given here ({errno.errorcode[error.errno or 0]})")
+    tree: dict[str, bytes | Link | None] = {
+        "42/stat": fakeproc.stat(42, b"server"),
+        "42/fd/0": Link(file),
+        "42/task/42/stat": b"",
+        "filesystems": filesystems,
+    }
+    host = Host(str(proc_tree(tree, tmp_path)))
+    assert rows(TABLE, host, ["fd", "selinux"]) == [(0, label)]
+    host.close()
