@@ -294,7 +294,7 @@ class Columns:
         "What fdinfo says of this kind of descriptor alone, as a JSON object with the kernel's "
         'keys, as in {"eventfd-id": 7, …}; numbers are numbers, whatever base the kernel writes '
         "them in, signals (sigmask) and clocks (clockid) have their names, devices (sdev) are "
-        "major:minor as in dev, times (it_value) are seconds; targets of epoll (tfd), inotify and "
+        "major:minor as in mounts.dev, times (it_value) are seconds; targets of epoll (tfd), inotify and "
         "fanotify are a list of objects, lines below a key a list under that key with List at its "
         "end, as UserFilesList; NULL when there is nothing.",
         source="/proc/PID/fdinfo/FD",
@@ -320,6 +320,7 @@ class Fds(
         "select pid, fd, target from fds where inode = 56789",
         "select pid, count(*) from fds group by pid order by 2 desc limit 10",
         "select pid, fd, target, allocated from fds where deleted and type = 'file'",
+        "select pid, fd, info ->> 'it_value' from fds where type = 'timerfd'",
     ],
 ):
     """Open file descriptors, one row for each descriptor of each process.

@@ -83,15 +83,15 @@ def _device(path: str) -> str:
 
 def inotify() -> Made:
     made = checked(libc.inotify_init1(0))
-    checked(libc.inotify_add_watch(made, b"/tmp", 0x102))  # IN_CREATE, IN_MODIFY
-    watch = {"wd": 1, "ino": os.stat("/tmp").st_ino, "sdev": _device("/tmp"), "mask": 0x102}
+    checked(libc.inotify_add_watch(made, b"/dev", 0x102))  # IN_CREATE, IN_MODIFY
+    watch = {"wd": 1, "ino": os.stat("/dev").st_ino, "sdev": _device("/dev"), "mask": 0x102}
     return Made(made, "inotify", {"inotify": [watch]})
 
 
 def fanotify() -> Made:
     made = checked(libc.fanotify_init(0, 0))
-    checked(libc.fanotify_mark(made, 1, ctypes.c_uint64(0x2), -100, b"/tmp"))  # FAN_MODIFY
-    mark = {"ino": os.stat("/tmp").st_ino, "sdev": _device("/tmp"), "mask": 2}
+    checked(libc.fanotify_mark(made, 1, ctypes.c_uint64(0x2), -100, b"/dev"))  # FAN_MODIFY
+    mark = {"ino": os.stat("/dev").st_ino, "sdev": _device("/dev"), "mask": 2}
     return Made(made, "fanotify", {"fanotify": [{"flags": 0}, mark]})
 
 
