@@ -20,6 +20,7 @@ from tests.differential.machine import Row, ordered
 from tests.differential.peers import LsofFile, lsof_files
 from tests.live import kinds
 from tests.live.children import child
+from tests.test_peers_doc import query_of
 
 NAMES = ("plain", "two words", "name (deleted)", "socket:[1]", "pipe:[1] (deleted)", "caf\u00e9")
 
@@ -235,6 +236,19 @@ def test_descriptors_of_every_kind_are_those_of_lsfd(engine: Engine, holder: Hol
     ]
     assert len(rows) > 30
     assert ordered(map(lsfd_row, rows)) == ordered(map(lsfd_fields, found))
+
+
+def test_counters_are_those_of_lsfd(engine: Engine, holder: Holder) -> None:
+    said = output("lsfd", "--summary=only", "-p", str(holder.pid)).decode().splitlines()[1:]
+    counters = [line.split(None, 1) for line in said]
+    # The query of the page, of this process alone.
+    sql = query_of("lsfd --summary").replace(" where ", f" where pid = {holder.pid} and ")
+    for whole in ("from processes)", "from fds\n"):
+        end = whole[-1]
+        sql = sql.replace(whole, f"{whole[:-1]} where pid = {holder.pid}{end}")
+    for result in engine.execute(sql):
+        [row] = result
+        assert list(zip(result.columns, row)) == [(name, int(value)) for value, name in counters]
 
 
 # -- psutil --------------------------------------------------------------------------------------
