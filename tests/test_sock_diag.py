@@ -51,7 +51,8 @@ SOCKSTAT = (
 SOCKSTAT6 = b"TCP6: inuse 1\nUDP6: inuse 1\nUDPLITE6: inuse 0\nRAW6: inuse 0\n"
 
 PROTOCOLS = (
-    b"protocol  size sockets  memory press maxhdr  slab module\nTCP 2304 11 1 no 192 yes kernel\n"
+    b"protocol  size sockets  memory press maxhdr  slab module\n"
+    b"TCP 2304 11 1 no 192 yes kernel\nPING 1016 2 -1 NI 0 yes kernel\n"
 )
 
 TCP_LINE = b"0: 0100007F:1F90 0200007F:9C40 01 00000007:00000009 02:00000064 00000000 1000 3 4711\n"
@@ -403,6 +404,17 @@ def test_raw_and_ping_are_text_without_a_notice(hosts: Any, proc: Path) -> None:
         ("raw", "raw", *front, 89, None, 81),
     ]
     assert host.notices == []
+
+
+def test_ping_sockets_are_looked_for_only_when_there_are_any(hosts: Any, proc: Path) -> None:
+    wanted = ("protocol", "in", oneof("icmp", "icmp6"))
+    for name in ("icmp", "icmp6"):
+        (proc / "self/net" / name).write_bytes(pings())
+    assert plan(hosts(), "inode", wanted) == PING
+    (proc / "self/net/protocols").write_bytes(PROTOCOLS.replace(b"PING 1016 2", b"PING 1016 0"))
+    assert plan(hosts(), "inode", wanted) == []
+    (proc / "self/net/protocols").unlink()
+    assert plan(hosts(), "inode", wanted) == PING
 
 
 def pings(*rows: tuple[int, int]) -> bytes:

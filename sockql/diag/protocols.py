@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 #: The names that the kernel has for a protocol or family of ``sockets``.
 _NAMES: Final = {
+    "icmp": ("PING", "PINGv6"),
     "mptcp": ("MPTCP", "MPTCPv6"),
     "sctp": ("SCTP", "SCTPv6"),
     "dccp": ("DCCP", "DCCPv6"),
@@ -30,7 +31,7 @@ _NAMES: Final = {
     "tipc": ("TIPC",),
 }
 #: Those whose sockets are all counted: not those of the kernel (netlink), or not at all.
-_COUNTED: Final = ("dccp", "packet", "sctp", "smc", "xdp")
+_COUNTED: Final = ("dccp", "icmp", "packet", "sctp", "smc", "xdp")
 
 
 def parse(text: bytes) -> dict[str, int]:

@@ -1,9 +1,10 @@
 """A host that stands in another network namespace.
 
-Entering one is a matter of a thread: it moves there, opens what is asked for, and ends.  Sockets
-and files of /proc/net stay with the namespace in which they were opened, whoever uses them.
+Entering one is a matter of a thread: it moves there, opens sockets, and stays until the namespace
+is let go.  What it opens belongs to the namespace, whoever uses it; and as long as it stays
+/proc/PID/task/TID/net is that of the namespace, for everyone.
 
-Source: net/core/net_namespace.c; setns(2).
+Source: net/core/net_namespace.c, fs/proc/proc_net.c; setns(2).
 """
 
 from __future__ import annotations
@@ -44,7 +45,9 @@ class Inside(Host):
         self._outer = outer
         self._namespace = namespace
         self._errno = EPERM
-        self._descriptor: int | None = None
+        self._resident: Resident | None = None
+        #: The directory /proc/PID/task/TID/net of the thread.
+        self._net: int | None = None
 
     @property
     def proc(self) -> int:
@@ -64,15 +67,20 @@ class Inside(Host):
         try:
             if self._namespace.inode is None:
                 raise PermissionError(EPERM, os.strerror(EPERM))
-            self._descriptor = self._namespace.open(self.proc)
-            if self._descriptor is None:
+            descriptor = self._namespace.open(self.proc)
+            if descriptor is None:
                 return False
-            channel = inside(self._descriptor, lambda: Channel(NETLINK_SOCK_DIAG))
+            try:
+                self._resident = Resident(descriptor)
+            finally:
+                os.close(descriptor)
+            self._sockets[NETLINK_SOCK_DIAG] = self._resident.run(
+                lambda: Channel(NETLINK_SOCK_DIAG)
+            )
         except OSError as error:
             self.close()
             self._errno = error.errno or EPERM
             raise
-        self._sockets[NETLINK_SOCK_DIAG] = channel
         self.asks = True
         return True
 
@@ -81,14 +89,14 @@ class Inside(Host):
 
         :raises KernelRefused: also when it could not be entered; ESRCH when it has gone.
         """
-        if self._descriptor is not None:
+        if self._resident is not None:
             return exchange(self._sockets, protocol, request, self._channel)
         return self._once_more(protocol, request)
 
     def _channel(self, protocol: int) -> Channel:
-        if self._descriptor is None:
+        if self._resident is None:
             raise KernelRefused(ESRCH, "network namespace")
-        return inside(self._descriptor, lambda: Channel(protocol))
+        return self._resident.run(lambda: Channel(protocol))
 
     def _once_more(self, protocol: int, request: bytes) -> Iterator[memoryview]:
         if not self.asks:
@@ -108,17 +116,11 @@ class Inside(Host):
 
         :raises OSError: also ESRCH when the namespace has gone.
         """
-        if self._descriptor is None:
+        if self._resident is None:
             return self._open_as_member(name)
-        return inside(self._descriptor, lambda: self._open_as_thread(name))
-
-    def _open_as_thread(self, name: str) -> int:
-        flags = os.O_RDONLY | os.O_CLOEXEC
-        try:
-            return os.open(f"thread-self/net/{name}", flags, dir_fd=self.proc)
-        except FileNotFoundError:
-            # A procfs of another pid namespace does not know the thread.
-            return os.open(f"/proc/thread-self/net/{name}", flags)
+        if self._net is None:
+            self._net = self._resident.directory(self.proc)
+        return os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._net)
 
     def _open_as_member(self, name: str) -> int:
         """The file of the first member that is still there.
@@ -153,55 +155,103 @@ class Inside(Host):
     def close(self) -> None:
         """Let the namespace go; the outer host stays open."""
         super().close()
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        if self._net is not None:
+            os.close(self._net)
+            self._net = None
+        if self._resident is not None:
+            self._resident.leave()
+            self._resident = None
 
 
-def inside(descriptor: int, action: Callable[[], Result]) -> Result:
-    """What ``action`` gives in a thread that is in the network namespace of ``descriptor``.
+class Resident:
+    """A thread that is in the network namespace of ``descriptor`` until :meth:`leave`.
 
-    The thread ends afterwards; the caller's stays where it is.
+    The caller's stays where it is.
 
     :raises OSError: when the kernel does not let us in; EAGAIN when there can be no more threads.
     """
-    from _thread import allocate_lock, start_new_thread
 
-    done = allocate_lock()
-    done.acquire()
-    results: list[Result] = []
-    errors: list[BaseException] = []
+    __slots__ = ("_action", "_asked", "_done", "_error", "_result", "_thread")
 
-    def work() -> None:
-        try:
+    def __init__(self, descriptor: int) -> None:
+        from _thread import allocate_lock, get_native_id, start_new_thread
+
+        self._asked = allocate_lock()
+        self._done = allocate_lock()
+        self._asked.acquire()
+        self._done.acquire()
+        self._result: Any = None
+        self._error: BaseException | None = None
+
+        def move() -> int:
             _setns(descriptor)
-            results.append(action())
-        except BaseException as error:  # noqa: BLE001 (whatever it is, it is the caller's)
-            errors.append(error)
+            return get_native_id()
+
+        self._action: Callable[[], Any] | None = None
+        try:
+            start_new_thread(self._live, ())
+        except RuntimeError:
+            raise BlockingIOError(EAGAIN, os.strerror(EAGAIN)) from None
+        try:
+            self._thread = self.run(move)
+        except BaseException:
+            self.leave()
+            raise
+
+    def run(self, action: Callable[[], Result]) -> Result:
+        """What ``action`` gives in the thread.
+
+        :raises OSError: as ``action`` does.
+        """
+        self._action = action
+        self._asked.release()
+        try:
+            self._done.acquire()
+        except BaseException:
+            # Interrupted: what the thread opens in the next microseconds has no other owner.
+            self._done.acquire()
+            _discard(self._result)
+            raise
         finally:
-            done.release()
+            result, error = self._result, self._error
+            self._result = self._error = None
+        if error is not None:
+            raise error
+        return result  # type: ignore[no-any-return]
 
-    try:
-        start_new_thread(work, ())
-    except RuntimeError:
-        raise BlockingIOError(EAGAIN, os.strerror(EAGAIN)) from None
-    try:
-        done.acquire()
-    except BaseException:
-        # Interrupted: what the thread opens in the next microseconds has no other owner.
-        done.acquire()
-        for result in results:
-            _discard(result)
-        raise
-    if errors:
-        raise errors[0]
-    return results[0]
+    def directory(self, proc: int) -> int:
+        """Descriptor of the directory of the namespace's files, below the procfs ``proc``.
+
+        :raises OSError: when it cannot be opened.
+        """
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+        path = f"self/task/{self._thread}/net"
+        try:
+            return os.open(path, flags, dir_fd=proc)
+        except FileNotFoundError:
+            # A procfs of another pid namespace does not know the thread.
+            return os.open(f"/proc/{path}", flags)
+
+    def leave(self) -> None:
+        """End the thread, and let the namespace go."""
+        self._action = None
+        self._asked.release()
+
+    def _live(self) -> None:
+        while True:
+            self._asked.acquire()
+            action = self._action
+            if action is None:
+                return
+            try:
+                self._result = action()
+            except BaseException as error:  # noqa: BLE001 (whatever it is, it is the caller's)
+                self._error = error
+            self._done.release()
 
 
-def _discard(result: Any) -> None:
-    if isinstance(result, int):
-        os.close(result)
-    else:
+def _discard(result: object) -> None:
+    if isinstance(result, Channel):
         result.close()
 
 

@@ -12,6 +12,7 @@ from operator import itemgetter
 
 from sockql.diag.inet import ALL_STATES, FAMILIES, SOCK_DIAG_BY_FAMILY, decode, portless
 from sockql.diag.netlink import NETLINK_SOCK_DIAG, BrokenOff
+from sockql.diag.protocols import in_use
 from sockql.errors import KernelRefused
 from sockql.network.namespaces import survey
 from sockql.network.scope import visit
@@ -135,6 +136,8 @@ class Scan:
         for protocol, members in groupby(kinds(self.request), key=_protocol):
             families = tuple([family for family, _, _ in members])
             if protocol.startswith("icmp"):  # has no handler in any kernel
+                if not in_use(self.request, self.host, "icmp"):
+                    continue
                 states = inet_states(self.request, protocol)
                 yield from self.text(families, protocol, states)
                 continue
