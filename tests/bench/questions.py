@@ -13,6 +13,8 @@ STANDARD = {"tcp": 50_000, "processes": 50}
 LARGE = {"tcp": 100_000, "processes": 50, "unix": 50_000, "pipes": 50_000, "files": 50_000}
 #: Descriptors of all kinds: half of them sockets, a quarter pipes, a quarter files.
 MANY = {"tcp": 50_000, "processes": 200, "unix": 50_000, "pipes": 50_000, "files": 50_000}
+HUGE = {"tcp": 300_000, "processes": 60}
+NAMESPACES = {"namespaces": 100, "sockets": 20}
 
 JOIN = (
     "select state, src, sport, dst, dport, pid, fd, name"
@@ -24,6 +26,8 @@ EVERY = (
     "select state, recv_queue, send_queue, src, sport, dst, dport"
     " from sockets where protocol = 'tcp'"
 )
+RTT = EVERY.replace(" from", ", rtt from")
+EVERYWHERE = "select netns, state, src, sport from sockets where family = 'inet'"
 LISTENERS = "select src, sport from sockets where protocol = 'tcp' and state = 'LISTEN'"
 NOTHING = JOIN + " and dport = 443"
 FDS = "select pid, fd, type, target from fds"
@@ -65,6 +69,7 @@ BOUNDS = (
     Bound("listeners, net of start-up", "listeners", "ss listeners", 1, net=True),
     Bound("TCP sockets by state", "states", "ss all", 0.9),
     Bound("every TCP socket, 7 columns", "every", "ss all", 2),
+    Bound("the same with `rtt`", "rtt", "every", 1.6),
     Bound("every TCP socket with its processes", "join", "ss owners", 0.6),
     Bound("every TCP socket with its processes", "join", "lsof", 0.6),
     Bound("every TCP socket with its processes", "join", "netstat", 0.45),
@@ -73,7 +78,7 @@ BOUNDS = (
 )
 #: What is asked of the standard load.
 STANDARD_SUBJECTS = (
-    *("python", "select 1", "listeners", "states", "every", "join", "nothing", "one"),
+    *("python", "select 1", "listeners", "states", "every", "rtt", "join", "nothing", "one"),
     *("ss listeners", "ss all", "ss owners", "ss nothing", "lsof", "lsof one", "netstat"),
 )
 LARGE_SUBJECTS = ("join", "ss owners", "lsof", "netstat")
@@ -94,6 +99,8 @@ MANY_BOUNDS = (
 )
 MOST_MEMORY = 200_000_000
 MANY_MOST_MEMORY = 250_000_000
+MOST_MEMORY_STATES = 120_000_000
+MOST_SECONDS_NAMESPACES = 1.0
 MOST_NETLINK = 64 * 1024
 
 
@@ -103,6 +110,7 @@ class Bench:
     def __init__(self, sockql: str, python: str, ready: dict[str, Any]) -> None:
         self.ready = ready
         self.pid = ready["pids"][len(ready["pids"]) // 2]
+        csv = (sockql, "--csv")
         one = f"select fd, type, target, inode, mode, flags, pos from fds where pid = {self.pid}"
         ask = (sockql, "--tsv", "--no-header")
         listed = (
@@ -111,6 +119,7 @@ class Bench:
             Subject("listeners", (*ask, LISTENERS)),
             Subject("states", (*ask, STATES)),
             Subject("every", (*ask, EVERY)),
+            Subject("rtt", (*ask, RTT)),
             Subject("join", (*ask, JOIN)),
             Subject("nothing", (*ask, NOTHING)),
             Subject("one", (*ask, one)),
@@ -130,6 +139,9 @@ class Bench:
             Subject("lsfd", ("lsfd", "-n", "-o", "PID,FD,TYPE")),
             Subject("ps", ("ps", "-eo", "pid,uid,rss,comm,args"), headers=1),
             Subject("netstat", ("netstat", "-tanp"), headers=2),
+            Subject("all states", (*csv, "select state, count(*) from sockets group by 1"), 1),
+            Subject("all csv", (*csv, "select * from sockets"), 1),
+            Subject("everywhere", (*ask, EVERYWHERE)),
         )
         self.subjects = {subject.name: subject for subject in listed}
 
@@ -162,13 +174,16 @@ class Bench:
 
         :raises ValueError: when one has not.
         """
-        tcp, listeners = self.ready["tcp"], self.ready["listeners"]
+        tcp, listeners = self.ready["tcp"], self.ready.get("listeners")
         expected = {
-            **dict.fromkeys(("every", "join", "ss all", "ss owners", "lsof", "netstat"), tcp),
+            **dict.fromkeys(
+                ("every", "rtt", "everywhere", "join", "ss all", "ss owners", "lsof", "netstat"),
+                tcp,
+            ),
             **dict.fromkeys(("listeners", "ss listeners"), listeners),
             **dict.fromkeys(("nothing", "ss nothing"), 0),
             **dict.fromkeys(("states",), 2),
-            **dict.fromkeys(("unix ends", "lsof unix ends"), self.ready["unix"]),
+            **dict.fromkeys(("unix ends", "lsof unix ends"), self.ready.get("unix")),
         }
         for name, rows in expected.items():
             subject = self.subjects[name]

@@ -11,6 +11,9 @@ from typing import Any
 from tests.bench.measure import Traced
 from tests.bench.questions import MOST_MEMORY, MOST_NETLINK, Bench, Bound, Verdict
 
+#: What was looked at, what was found, the bound, and whether it is kept.
+Line = tuple[str, str, str, bool]
+
 PAGE = """\
 # Benchmarks
 
@@ -62,6 +65,18 @@ MANY_PAGE = """
 | | found | bound | |
 |---|---|---|---|
 | Peak memory of any of these | {memory} MB | ≤ {most} MB | {word} |
+
+| command | wall, ms | processor, ms | peak memory, MB | rows | runs |
+|---|---:|---:|---:|---:|---:|
+{costs}
+"""
+
+LIMITS_PAGE = """
+## {load}
+
+| | found | bound | |
+|---|---|---|---|
+{limits}
 
 | command | wall, ms | processor, ms | peak memory, MB | rows | runs |
 |---|---:|---:|---:|---:|---:|
@@ -125,6 +140,8 @@ def verdict_rows(verdicts: Sequence[Verdict], bench: Bench) -> list[str]:
     for verdict in verdicts:
         bound, peer = verdict.bound, bench.subjects[verdict.bound.peer]
         command = " ".join([Path(peer.command[0]).name, *peer.command[1:]])
+        if bound.peer == "every":
+            command = "sockql without it"
         if verdict.ratio is None:
             ratio, word = "-", f"{peer.command[0]} is not installed"
         else:
@@ -138,10 +155,7 @@ def verdict_rows(verdicts: Sequence[Verdict], bench: Bench) -> list[str]:
 
 def limit_rows(bench: Bench, traces: dict[str, Traced | None]) -> list[str]:
     """The lines of the table of bounds that name no peer."""
-    memory = bench.subjects["join"].memory
-    lines = [
-        ("Peak memory of the join", f"{memory / 1e6:.0f} MB", "≤ 200 MB", memory <= MOST_MEMORY)
-    ]
+    lines = [memory_line(bench, "join", "Peak memory of the join", MOST_MEMORY)]
     nothing, one = traces["nothing"], traces["one"]
     if nothing is not None:
         received, folders = nothing.netlink_bytes, nothing.fd_folders
@@ -153,6 +167,23 @@ def limit_rows(bench: Bench, traces: dict[str, Traced | None]) -> list[str]:
     if one is not None:
         others = len(one.processes - {bench.pid})
         lines.append(("one process: other processes opened", str(others), "none", others == 0))
+    return limit_texts(lines)
+
+
+def memory_line(bench: Bench, subject: str, what: str, most: float) -> Line:
+    """The line of a bound on the peak memory of ``subject``."""
+    memory = bench.subjects[subject].memory
+    return what, f"{memory / 1e6:.0f} MB", f"≤ {most / 1e6:.0f} MB", memory <= most
+
+
+def seconds_line(bench: Bench, subject: str, what: str, most: float) -> Line:
+    """The line of a bound on the wall time of ``subject``, net of start-up."""
+    seconds = bench.subjects[subject].wall - bench.subjects["select 1"].wall
+    return what, f"{seconds:.2f} s", f"≤ {most:g} s", seconds <= most
+
+
+def limit_texts(lines: Sequence[Line]) -> list[str]:
+    """The lines of a table of bounds that name no peer."""
     return [
         f"| {what} | {found} | {bound} | {'kept' if kept else '**missed**'} |"
         for what, found, bound, kept in lines

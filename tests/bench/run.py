@@ -26,8 +26,10 @@ from typing import Any
 
 from tests.bench.load import running
 from tests.bench.measure import environment, trace
+from tests.bench.namespaces import inhabited
 from tests.bench.questions import (
     BOUNDS,
+    HUGE,
     LARGE,
     LARGE_BOUNDS,
     LARGE_SUBJECTS,
@@ -35,6 +37,10 @@ from tests.bench.questions import (
     MANY_BOUNDS,
     MANY_MOST_MEMORY,
     MANY_SUBJECTS,
+    MOST_MEMORY,
+    MOST_MEMORY_STATES,
+    MOST_SECONDS_NAMESPACES,
+    NAMESPACES,
     STANDARD,
     STANDARD_SUBJECTS,
     Bench,
@@ -42,14 +48,18 @@ from tests.bench.questions import (
 )
 from tests.bench.report import (
     LARGE_PAGE,
+    LIMITS_PAGE,
     MANY_PAGE,
     PAGE,
     cost_rows,
     limit_rows,
+    limit_texts,
     load_text,
     lsof_version,
     measured,
+    memory_line,
     output_of,
+    seconds_line,
     verdict_rows,
 )
 
@@ -174,6 +184,42 @@ def measure_many(arguments: argparse.Namespace, python: str) -> tuple[str, dict[
     return page, measured(bench), kept and all(verdict.kept is not False for verdict in verdicts)
 
 
+def measure_huge(arguments: argparse.Namespace, python: str) -> tuple[str, dict[str, Any], bool]:
+    """Measure the memory of scans of very many sockets: the page, the record, whether all is kept."""
+    with running(**smaller(HUGE, arguments.divide)) as ready:
+        say(f"up after {ready['seconds']} s: {load_text(ready)}")
+        bench = Bench(arguments.sockql, python, ready)
+        bench.run(["all states", "all csv"], 2)
+    lines = [
+        memory_line(bench, "all states", "Peak memory of counting by state", MOST_MEMORY_STATES),
+        memory_line(bench, "all csv", "Peak memory of all rows as CSV", MOST_MEMORY),
+    ]
+    page = LIMITS_PAGE.format(
+        load=load_text(ready),
+        limits="\n".join(limit_texts(lines)),
+        costs="\n".join(cost_rows(bench)),
+    )
+    return page, measured(bench), all(line[3] for line in lines)
+
+
+def measure_namespaces(
+    arguments: argparse.Namespace, python: str
+) -> tuple[str, dict[str, Any], bool]:
+    """Measure a scan of many network namespaces: the page, the record, whether it is kept."""
+    with inhabited(**NAMESPACES) as ready:
+        bench = Bench(arguments.sockql, python, ready)
+        bench.run(["select 1", "everywhere"], arguments.rounds)
+    bench.check_rows()
+    what = "all sockets, net of start-up"
+    lines = [seconds_line(bench, "everywhere", what, MOST_SECONDS_NAMESPACES)]
+    page = LIMITS_PAGE.format(
+        load=f"{ready['namespaces']} network namespaces, {NAMESPACES['sockets']} sockets in each",
+        limits="\n".join(limit_texts(lines)),
+        costs="\n".join(cost_rows(bench)),
+    )
+    return page, measured(bench), lines[0][3]
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, write the page; 1 when a bound is missed."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.run")
@@ -181,7 +227,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--sockql", required=True, help="the installed command to measure")
     add("--rounds", type=int, default=7, help="how often each program runs (default: 7)")
     add("--divide", type=int, default=1, help="make the load so many times smaller")
-    add("--no-large", action="store_true", help="leave out the large load")
+    add("--no-large", action="store_true", help="leave out the large loads")
     add("--no-many", action="store_true", help="leave out that of descriptors of all kinds")
     add("--output", default=str(ROOT / "docs" / "benchmarks.md"), help="the page to write")
     add("--inside", action="store_true", help=argparse.SUPPRESS)
@@ -198,13 +244,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     python = interpreter_of(Path(arguments.sockql))
     page, record, kept = measure_standard(arguments, python)
-    result = {"kernel": platform.release(), "standard": record}
+    result: dict[str, Any] = {"kernel": platform.release(), "standard": record}
     if not arguments.no_large:
         more, result["large"], large_kept = measure_large(arguments, python)
         page, kept = page + more, kept and large_kept
+        more, result["huge"], huge_kept = measure_huge(arguments, python)
+        page, kept = page + more, kept and huge_kept
     if not arguments.no_many:
         more, result["many"], many_kept = measure_many(arguments, python)
         page, kept = page + more, kept and many_kept
+    if arguments.inside:
+        more, result["namespaces"], namespaces_kept = measure_namespaces(arguments, python)
+        page, kept = page + more, kept and namespaces_kept
     output = Path(arguments.output)
     output.write_text(page, encoding="utf-8")
     output.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

@@ -19,6 +19,7 @@ import pytest
 from sockql import connect
 from sockql.errors import DataError
 from sockql.host import Host
+from sockql.network.inside import Resident
 from sockql.network.scope import visit
 from sockql.request import Request
 from sockql.snapshot import Snapshot
@@ -323,3 +324,38 @@ def test_many_namespaces_and_nothing_of_them_is_left_behind() -> None:
             == {own()}
         )
     )
+
+
+def test_a_resident_does_what_it_is_told_until_it_leaves() -> None:
+    def threads() -> set[str]:
+        return set(os.listdir("/proc/self/task"))
+
+    before = threads()
+    with child(inhabited) as (pid, (netns, _)):
+        descriptor = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)
+        resident = Resident(descriptor)
+        os.close(descriptor)
+        home = own()
+        assert (resident.run(own), own()) == (netns, home)
+        with pytest.raises(ZeroDivisionError):
+            resident.run(lambda: 1 // 0)
+        proc = os.open("/proc", os.O_RDONLY)
+        directory = resident.directory(proc)
+        (name,) = threads() - before
+        there = os.stat(f"/proc/{pid}/net/dev").st_ino
+        assert os.stat("dev", dir_fd=directory).st_ino == there
+        # Where the thread is not known it is looked for in our own procfs.
+        nowhere = os.open("/proc/sys", os.O_RDONLY)
+        again = resident.directory(nowhere)
+        assert os.stat("dev", dir_fd=again).st_ino == there
+        resident.leave()
+        wait_until(lambda: name not in threads())
+        for number in (proc, directory, nowhere, again):
+            os.close(number)
+
+
+def test_what_is_no_namespace_cannot_be_entered() -> None:
+    before = set(os.listdir("/proc/self/task"))
+    with open("/proc/self/stat") as file, pytest.raises(OSError, match="Invalid argument"):
+        Resident(file.fileno())
+    wait_until(lambda: set(os.listdir("/proc/self/task")) <= before)
