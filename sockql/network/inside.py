@@ -171,7 +171,7 @@ class Resident:
     :raises OSError: when the kernel does not let us in; EAGAIN when there can be no more threads.
     """
 
-    __slots__ = ("_action", "_asked", "_done", "_error", "_result", "_thread")
+    __slots__ = ("_action", "_asked", "_done", "_error", "_home", "_result", "_thread")
 
     def __init__(self, descriptor: int) -> None:
         from _thread import allocate_lock, get_native_id, start_new_thread
@@ -182,9 +182,16 @@ class Resident:
         self._done.acquire()
         self._result: Any = None
         self._error: BaseException | None = None
+        self._home: int | None = None
 
         def move() -> int:
-            _setns(descriptor)
+            home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                _setns(descriptor)
+            except BaseException:
+                os.close(home)
+                raise
+            self._home = home
             return get_native_id()
 
         self._action: Callable[[], Any] | None = None
@@ -234,6 +241,18 @@ class Resident:
 
     def leave(self) -> None:
         """End the thread, and let the namespace go."""
+        if self._home is not None:
+            # It takes a while to end, and must not be met in the namespace meanwhile.
+            home, self._home = self._home, None
+            try:
+                self.run(lambda: _setns(home))
+            finally:
+                os.close(home)
+                self._end()
+        else:
+            self._end()
+
+    def _end(self) -> None:
         self._action = None
         self._asked.release()
 
