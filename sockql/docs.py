@@ -10,12 +10,13 @@ import sys
 from inspect import cleandoc
 from pathlib import Path
 
-from sockql import tables
+from sockql import osquery, tables
 from sockql.command import manpage
 from sockql.dialect import OSQUERY, SOCKQL
+from sockql.osquery.columns import ELSEWHERE
 from sockql.saved import page
 from sockql.saved.library import Library, shipped_directory
-from sockql.schema import CIDR, EQUAL, RANGE
+from sockql.schema import CIDR, EQUAL, LIKE, RANGE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,11 +58,34 @@ collations `version`, `version_arch`, `version_dpkg` and `version_rhel`, see `ve
 """
 
 
-def tables_page(every: Iterable[Declared]) -> str:
-    """The text of docs/tables.md."""
+_OSQUERY_TABLES = f"""\
+# osquery's tables
+
+The tables of [osquery](https://osquery.io) {osquery.VERSION} that sockql has: osquery's columns in
+its order, with its types and values; those that it has on other systems only are hidden and NULL.
+Where osquery says `-1`, `0` or `''` for what is unknown, so do these. They are read with sockql's
+own readers ([tables.md](tables.md)) and differ in what they find:
+
+- Every process and descriptor that has a socket is a row of `process_open_sockets` and
+  `listening_ports`; osquery gives a socket that several share to one of them.
+- Sockets of all network namespaces that can be entered are there, MPTCP, SCTP and DCCP among them;
+  the path of a unix socket may have blanks in it.
+- `processes.on_disk` is about the files that the process itself sees, as in a container.
+- Paths in `process_memory_map` may have blanks, `process_envs` does not end at the first odd
+  variable, `process_open_files` leaves no file out for the words in its path.
+- Counters of `interface_details` have 64 bits; `routes` has all routes, and each of several next
+  hops.
+- What could not be read is said after the rows.
+
+*Source* and *narrows* are as in [tables.md](tables.md).
+"""
+
+
+def tables_page(every: Iterable[Declared], introduction: str = _TABLES) -> str:
+    """The text of docs/tables.md, and of docs/osquery-tables.md."""
     schemas = [table.schema for table in every]
     contents = [f"- [{s.name}](#{s.name}): {_paragraphs(s.doc)[0]}" for s in schemas]
-    parts = [_NOTE, _TABLES, "\n".join(contents)]
+    parts = [_NOTE, introduction, "\n".join(contents)]
     for schema in schemas:
         parts += _table(schema)
     return "\n\n".join(part.strip() for part in parts) + "\n"
@@ -83,6 +107,7 @@ def pages() -> dict[str, str]:
     """Name and text of every generated page."""
     return {
         "tables.md": tables_page(tables.load_all()),
+        "osquery-tables.md": tables_page(osquery.load_all(), _OSQUERY_TABLES),
         "functions.md": functions_page(SOCKQL.functions(), OSQUERY.functions()),
         "queries.md": page.text(Library([shipped_directory()]).all()),
         "sockql.1": manpage.page(),
@@ -95,13 +120,21 @@ def _function(function: Function) -> list[str]:
 
 
 def _table(schema: Schema) -> list[str]:
-    hidden = [column for column in schema.columns if column.hidden]
+    hidden = [c for c in schema.columns if c.hidden and not _elsewhere(c)]
+    absent = [c for c in schema.columns if _elsewhere(c)]
     examples = "\n".join(f"{example};" for example in schema.examples)
     parts = [f"## {schema.name}", *_paragraphs(schema.doc), f"```sql\n{examples}\n```"]
     parts.append(_columns(schema.visible))
     if hidden:
         parts += ["### Hidden columns of " + schema.name, _columns(hidden)]
+    if absent:
+        names = ", ".join(f"`{column.name}`" for column in absent)
+        parts.append(f"Hidden, and NULL, as osquery has them on other systems only: {names}.")
     return parts
+
+
+def _elsewhere(column: Column) -> bool:
+    return column.source.startswith(ELSEWHERE)
 
 
 def _columns(columns: Sequence[Column]) -> str:
@@ -109,7 +142,7 @@ def _columns(columns: Sequence[Column]) -> str:
     for column in columns:
         cells = (
             f"`{column.name}`",
-            column.type,
+            column.declared,
             _meaning(column),
             f"`{column.source}`",
             _narrows(column),
@@ -126,11 +159,13 @@ def _meaning(column: Column) -> str:
         said.append("One of " + ", ".join(f"`{value}`" for value in column.values) + ".")
     if column.nocase:
         said.append("Compared without case.")
+    if column.collation is not None:
+        said.append(f"Compared by the collation `{column.collation.lower()}`.")
     return " ".join(said)
 
 
 def _narrows(column: Column) -> str:
-    conditions = ((EQUAL, "`=`"), (RANGE, "`<`"), (CIDR, "`inet_in`"))
+    conditions = ((EQUAL, "`=`"), (RANGE, "`<`"), (CIDR, "`inet_in`"), (LIKE, "`like`"))
     said = [condition for bit, condition in conditions if column.push & bit]
     if column.lookup:
         said.append("join")

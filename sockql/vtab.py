@@ -127,8 +127,8 @@ class Cursor:
         return self.getters[position](self.record)
 
     def Rowid(self) -> int:  # noqa: N802
-        """The number of the row, see :attr:`Statement.rowids`."""
-        return self.rowid
+        """The number of the row, see :attr:`Statement.rowids`; any where nobody foresaw that."""
+        return self.rowid or id(self.record)
 
     def Close(self) -> None:  # noqa: N802
         self.iterator = _NOTHING

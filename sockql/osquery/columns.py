@@ -19,6 +19,8 @@ integer = partial(Column, INTEGER)
 bigint = partial(Column, INTEGER, declared="BIGINT")
 text = partial(Column, TEXT)
 
+#: How the source of a column begins that osquery does not have on Linux.
+ELSEWHERE: Final = "osquery on "
 #: What ``like`` takes over.
 _KEPT: Final = ("source", "get", "exact", "index", "lookup", "needs", "push", "unit")
 
@@ -50,7 +52,7 @@ def elsewhere(system: str, column: partial[Column], collation: str | None = None
     """A column that osquery has on another ``system``: here it is hidden and NULL."""
     return column(
         f"NULL: only osquery on {system} has it.",
-        source="none",
+        source=ELSEWHERE + system,
         get=_null,
         collation=collation,
         hidden=True,
