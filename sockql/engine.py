@@ -84,6 +84,7 @@ class Engine:
         self.connection.set_progress_handler(self._progress, _PROGRESS)
         functions.register(self.connection)
         self._named = Named(self)
+        self.connection.collation_needed(self._named.collation)
         self._loaders: dict[str, Callable[[], Any]] = {}
         for name in (*dialect.names, *dialect.others):
             self.add(name, partial(dialect.load, name))

@@ -1,4 +1,4 @@
-"""Views and functions that a connection gets when a statement first names them.
+"""Views, functions and collations that a connection gets when a statement first needs them.
 
 A statement that needs none of them pays for none of them.
 """
@@ -12,6 +12,8 @@ from sockql.sqltext import tokens
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import apsw
+
     from sockql.engine import Engine
 
 
@@ -40,6 +42,12 @@ class Named:
                 table = self._dialect.load(name)
                 if isinstance(table, View):
                     self._make_view(name, table.sql)
+
+    def collation(self, _connection: apsw.Connection, name: str) -> None:
+        """Register the collation of a column (xCollNeeded), when it is one of osquery's."""
+        module = self._functions.get(name.lower())
+        if module is not None:
+            self._register(module)
 
     def _register(self, module: str) -> None:
         functions.register(self._engine.connection, module)

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
-from sockql import osquery
+from sockql.dialect import OSQUERY
 from sockql.engine import Engine
 from sockql.host import Host
 
 
 def connected(host: Host) -> Engine:
     """A connection to ``host``."""
-    engine = Engine(host)
-    engine.connection.authorizer = None
-    for name in osquery.NAMES:
-        engine.add(name, partial(osquery.load, name))
-    engine.connection.create_collation("VERSION", lambda a, b: (a > b) - (a < b))
-    return engine
+    return Engine(host, OSQUERY)
 
 
 def ask(host: Host, sql: str) -> list[tuple[Any, ...]]:

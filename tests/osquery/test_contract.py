@@ -115,7 +115,9 @@ def test_the_columns_are_those_of_osquery(engine: Engine, table: Table[Any]) -> 
 def test_columns_of_another_collation(table: Table[Any]) -> None:
     words = [word.lstrip("-").split(":") for word in COLUMNS[table.schema.name].split()]
     nocase = {column for kind, column in words if kind == "n"}
+    versions = {column for kind, column in words if kind == "v"}
     assert {c.name for c in table.schema.columns if c.nocase} == nocase
+    assert {c.name for c in table.schema.columns if c.collation == "VERSION"} == versions
 
 
 @every_table

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from sockql.dialect import OSQUERY, SOCKQL, Dialect
+from sockql.engine import Engine
 from sockql.errors import DataError, ParseError
 from sockql.host import Host
 from sockql.osquery.machine import (
@@ -197,6 +199,19 @@ def test_a_kernel_that_was_started_without_arguments() -> None:
 
 def test_the_running_kernel() -> None:
     assert ask(Host(), "select version from kernel_info") == [(platform.release(),)]
+
+
+@pytest.mark.parametrize("dialect", [SOCKQL, OSQUERY])
+def test_versions_are_compared_as_versions(tmp_path: Path, dialect: Dialect) -> None:
+    tree: Tree = {"version": b"Linux version 6.10.2 (x) #1\n", "cmdline": b"\n"}
+    with Engine(Host(str(proc_tree(tree, tmp_path))), dialect) as engine:
+        # Without the word that is the name of the collation.
+        assert engine.query("select * from kernel_info order by 1") == [("6.10.2", "", None, None)]
+        sql = "select version > '6.9', version = '6.10.2', version < '6.10' from kernel_info"
+        assert engine.query(sql) == [(1, 1, 0)]
+        assert engine.query("select path from kernel_info where version = '6.10.2'") == [(None,)]
+        assert engine.query("select path from kernel_info where version > '6.9'") == [(None,)]
+        assert engine.query("select path from kernel_info where version in ('6.9', '6.1')") == []
 
 
 def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:

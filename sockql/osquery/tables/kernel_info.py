@@ -29,6 +29,7 @@ class KernelInfo(Table["Kernel"], examples=["select version, arguments from kern
         "Release; NULL when the kernel does not say.",
         source="/proc/version",
         get=_get("version"),
+        collation="VERSION",
     )
     arguments = text(
         "What it was started with, but for the image and the root device.",

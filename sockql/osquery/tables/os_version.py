@@ -60,6 +60,7 @@ class OsVersion(
         "Version for people; NULL where there is none.",
         source="os-release VERSION",
         get=_get("version"),
+        collation="VERSION",
     )
     major = integer(
         "First number of the version, 0 where there is none; NULL when it is no number.",
