@@ -42,6 +42,7 @@ REQUIRED = (
     "property",
     "queries",
     "recorded",
+    "shell",
     "start-up",
     "unit",
 )
