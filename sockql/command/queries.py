@@ -89,7 +89,7 @@ def _check(options: Options, paths: Sequence[str]) -> int:
     from sockql.saved.library import Library, files_in
 
     library = Library()
-    files = files_in(paths) if paths else [each[0] for each in library.files.values()]
+    files = files_in(paths, library) if paths else [each[0] for each in library.files.values()]
     with open_out(options) as out, open_engine(options) as engine:
         problems = check_files(engine, files)
         if options.format is not None:

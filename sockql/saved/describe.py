@@ -124,4 +124,4 @@ def _default(param: Param) -> str:
 def statement(query: Query) -> str:
     """The SQL without the comments before it and the semicolon after it."""
     first = next(offset for offset, token in tokens(query.sql) if token != ";")
-    return query.sql[first:].strip().rstrip(";").rstrip()
+    return query.sql[first:].replace("\r\n", "\n").strip().rstrip(";").rstrip()

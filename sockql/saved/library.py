@@ -134,24 +134,30 @@ class Library:
             self.notices.append(text)
 
 
-def files_in(paths: Iterable[str]) -> list[str]:
-    """Files as they are, and the query files in directories, sorted.
+def files_in(paths: Iterable[str], library: Library | None = None) -> list[str]:
+    """Files as they are, the query files in directories, sorted, and those that ``library`` names.
 
     :raises UsageError: for a directory that cannot be read, or has none.
     """
     found = []
     for path in paths:
-        if not os.path.isdir(path):
+        if library is not None and path in library.files and not os.path.exists(path):
+            found.append(library.files[path][0])
+        elif os.path.isdir(path):
+            found += _in_directory(path)
+        else:
             found.append(path)
-            continue
-        try:
-            names = sorted(name for name in os.listdir(path) if _is_query(name))
-        except OSError as error:
-            raise UsageError(f"{path}: {error.strerror}") from None
-        if not names:
-            raise UsageError(f"{path}: there are no .sql files in this directory")
-        found += [os.path.join(path, name) for name in names]
     return found
+
+
+def _in_directory(path: str) -> list[str]:
+    try:
+        names = sorted(name for name in os.listdir(path) if _is_query(name))
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from None
+    if not names:
+        raise UsageError(f"{path}: there are no .sql files in this directory")
+    return [os.path.join(path, name) for name in names]
 
 
 def _is_query(file: str) -> bool:

@@ -208,7 +208,7 @@ def test_a_query_is_shown_with_everything_it_says(
         "-- params:\n--   t: {type: table, columns: [c, d], default: [[1, 2]]}\n"
         "--   n: {type: text, default: null}\n--   m: {type: text, default: x}\n"
         "-- false positives: [one, two]\n-- references: https://example.com\n-- timeout: 1.5\n"
-        "/* why */ select 1 as a, :n || :m as b from t -- so\n;\n"
+        "/* why */ select 1 as a,\r\n:n || :m as b from t -- so\n;\n"
     )
     assert sockql(capfd, "queries", "show", "zz-all", "zz-both") == (
         0,
@@ -226,7 +226,7 @@ def test_a_query_is_shown_with_everything_it_says(
             "  references       https://example.com\n"
             f"  file             {folder}/zz-all.sql\n"
             "\n"
-            "select 1 as a, :n || :m as b from t -- so\n"
+            "select 1 as a,\n:n || :m as b from t -- so\n"
             "\n"
             "zz-both: Both \\x1b[31m things.\n"
             "  kind        report\n"
@@ -254,6 +254,8 @@ def test_queries_are_checked_without_being_run(
 ) -> None:
     good = sockql(capfd, "queries", "check", "queries")
     assert good == (0, "", "sockql: 3 queries, 0 problems\n")
+    named = sockql(capfd, "queries", "check", "zz-both", "./queries/zz-slow.sql")
+    assert named == (0, "", "sockql: 2 queries, 0 problems\n")
     (folder / "bad.sql").write_text("select\n  sprot from sockets")
     (folder / "b.sql").write_text("-- title: T\n-- keys: [x]\n-- timeout: x\nselect 1")
     assert sockql(capfd, "queries", "check", "queries", "queries/bad.sql") == (
