@@ -189,12 +189,19 @@ blob = partial(Column, BLOB)
 class Schema:
     """Name, documentation and columns of a table, as collected from its class."""
 
-    __slots__ = ("by_name", "columns", "doc", "examples", "name", "parameters")
+    __slots__ = ("by_name", "columns", "doc", "examples", "key", "name", "parameters")
 
     def __init__(
-        self, name: str, doc: str, columns: tuple[Column, ...], examples: tuple[str, ...]
+        self,
+        name: str,
+        doc: str,
+        columns: tuple[Column, ...],
+        examples: tuple[str, ...] = (),
+        key: tuple[str, ...] = (),
     ) -> None:
         self.name = name
+        #: Columns that no two rows have in common, NULL in none but a few odd rows; may be none.
+        self.key = key
         self.doc = doc
         self.columns = columns
         self.examples = examples
@@ -221,7 +228,9 @@ class Declared:
 
     schema: ClassVar[Schema]
 
-    def __init_subclass__(cls, *, examples: Sequence[str] = (), **kwargs: Any) -> None:
+    def __init_subclass__(
+        cls, *, examples: Sequence[str] = (), key: Sequence[str] = (), **kwargs: Any
+    ) -> None:
         super().__init_subclass__(**kwargs)
         columns: list[Column] = []
         for base in reversed(cls.__mro__):
@@ -232,7 +241,7 @@ class Declared:
                     columns.append(column)
         name = "".join("_" + c.lower() if c.isupper() else c for c in cls.__name__).lstrip("_")
         doc = (cls.__doc__ or "").strip()
-        cls.schema = Schema(name, doc, tuple(columns), tuple(examples))
+        cls.schema = Schema(name, doc, tuple(columns), tuple(examples), tuple(key))
 
 
 class View(Declared):

@@ -81,6 +81,7 @@ def _counter(name: str, doc: str, unit: str | None = "packets", *, hidden: bool 
 
 class Interfaces(
     Table["Message"],
+    key=("ifindex", "netns"),
     examples=[
         "select interface, mac, mtu, operstate from interfaces",
         "select interface, rx_bytes, tx_bytes, rx_dropped from interfaces where rx_dropped > 0",

@@ -7,6 +7,7 @@ from sockql.schema import View, integer, text
 
 class Listening(
     View,
+    key=("netns", "family", "protocol", "src", "sport", "pid", "fd"),
     examples=[
         "select * from listening",
         "select protocol, src, sport, pid, name from listening where sport = 443",

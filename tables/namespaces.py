@@ -23,6 +23,7 @@ _relative = partial(integer, hidden=True, needs=NEED_RELATIVES)
 
 class Namespaces(
     Table["Namespace"],
+    key=("ns_inode",),
     examples=[
         "select ns_inode, process_count, pid, mount_point from namespaces where ns_type = 'net'",
         "select ns_type, ns_inode, descriptor_count from namespaces where process_count = 0",

@@ -31,6 +31,7 @@ def _process_count(r: NetworkNamespace) -> int | None:
 
 class NetworkNamespaces(
     Table["NetworkNamespace"],
+    key=("netns",),
     examples=[
         "select netns, netns_name, process_count from network_namespaces",
         "select n.netns, p.name from network_namespaces n join processes p using(pid)",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 class ProcessLimits(
     Table["Limit"],
+    key=("pid", "resource"),
     examples=[
         "select resource, soft_limit, hard_limit from process_limits where pid = 1",
         "select pid, resource from process_limits where soft_limit is null",

@@ -54,6 +54,7 @@ def _number(key: bytes) -> Any:
 
 class ProcessMaps(
     Table["Mapped"],
+    key=("pid", "start_address"),
     examples=[
         "select start_address, mapped_size, permissions, target from process_maps where pid = 1",
         "select pid, sum(pss) from process_maps where target like '%/libc.so%' group by pid",

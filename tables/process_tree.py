@@ -7,6 +7,7 @@ from sockql.schema import View, integer, text
 
 class ProcessTree(
     View,
+    key=("pid",),
     examples=[
         "select tree, pid from process_tree",
         "select distinct p.pid, p.name from process_tree p, json_each(ancestors) where value = 1",

@@ -243,6 +243,7 @@ class Processes(
     StatusDetails,
     Visible,
     Table["Process"],
+    key=("pid",),
     examples=[
         "select pid, name, cmdline from processes order by resident_size desc limit 10",
         "select pid, path from processes where on_disk = 0",

@@ -50,6 +50,7 @@ _KNOWN: Final = frozenset(chain.from_iterable(protocols for protocols, _ in _FIL
 
 class Snmp(
     Table["SnmpRecord"],
+    key=("name", "protocol", "netns"),
     examples=[
         "select * from snmp where protocol = 'Tcp'",
         "select name, value from snmp where protocol = 'TcpExt' and name like 'Listen%'",

@@ -7,6 +7,7 @@ from sockql.schema import View, integer, text
 
 class SocketSummary(
     View,
+    key=("netns", "family", "protocol", "socktype", "state"),
     examples=[
         "select * from socket_summary",
         "select state, sum(sockets) from socket_summary where protocol = 'tcp' group by state",

@@ -261,6 +261,7 @@ class Sockets(
     Details,
     Visible,
     Table["SocketRecord"],
+    key=("cookie", "netns"),
     examples=[
         "select src, sport, socket_uid from sockets where state = 'LISTEN'",
         "select state, count(*) from sockets where protocol = 'tcp' group by state",

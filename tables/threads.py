@@ -40,6 +40,7 @@ def _wchan(thread: Thread) -> str | None:
 
 class Threads(
     Table["Thread"],
+    key=("pid", "tid"),
     examples=[
         "select tid, thread_name, status, processor from threads where pid = 1",
         "select pid, count(*) from threads where status = 'D' group by pid",

@@ -27,7 +27,7 @@ CHANGED: Final = "changed"
 
 #: The columns that identify a row of a table, the best ones first; ``?`` marks those that help
 #: where they are there.  In a join pid may come from either table, which is why names count.  Of
-#: other tables the declarations say what rows are found by, which is good enough.
+#: other tables the declarations say the key, or what rows are found by, which is good enough.
 _IDENTITIES: Final = {
     "sockets": (
         ("cookie",),
@@ -180,7 +180,9 @@ def _identity(
                     yield there[name.rstrip("?")]
             return
     declared = schema(table) if table not in _IDENTITIES else None
-    if declared is not None:
+    if declared is not None and declared.key and all(name in there for name in declared.key):
+        yield from (there[name] for name in declared.key)
+    elif declared is not None:
         # What the source finds rows by, or few rows share.
         for column in declared.columns:
             if (column.lookup or column.index) and column.name in there:

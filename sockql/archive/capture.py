@@ -1,0 +1,180 @@
+"""Taking a snapshot: tables and results of one instant, handed to where they are stored."""
+
+from __future__ import annotations
+
+from itertools import islice
+from time import time
+from typing import TYPE_CHECKING, Final, Protocol
+
+from sockql import tables
+from sockql.archive.layout import OWN
+from sockql.errors import DataError, UsageError
+from sockql.loading.names import check
+from sockql.schema import BLOB, INTEGER, REAL, TEXT, Column, Schema, View
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from sockql.engine import Engine
+    from sockql.render.writers import Row
+    from sockql.result import Result
+
+#: Tables that a snapshot has only when they are named: they may hold what is secret.
+ON_REQUEST: Final = frozenset({"process_envs"})
+#: Rows that are handed over at once.
+_BATCH: Final = 2048
+_TYPES: Final = {int: INTEGER, float: REAL, bytes: BLOB}
+
+
+class Store(Protocol):
+    """Where a snapshot is written; nobody sees any of it before it is finished."""
+
+    def open(self, schema: Schema, query: str | None) -> None:
+        """What follows are rows of this table; ``query`` is the SQL of a result."""
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """Some rows, at least one, their cells in the order of the schema's columns."""
+
+    def finish(self, epoch: float, notices: Sequence[str]) -> None:
+        """All was written: make it visible."""
+
+
+def names(given: str | None) -> tuple[str, ...]:
+    """The tables that ``--tables`` names, in the order in which they are captured.
+
+    None for those that every snapshot has; ``all`` for all there are.
+
+    :raises UsageError: for one that there is not, and for views.
+    """
+    there = [name for name in tables.NAMES if not isinstance(tables.load(name), View)]
+    if given is None:
+        chosen = [name for name in there if name not in ON_REQUEST]
+    elif given == "all":
+        chosen = there
+    else:
+        chosen = [name for name in (word.strip().lower() for word in given.split(",")) if name]
+        for name in chosen:
+            if name not in there:
+                raise UsageError(f"--tables: {_no_table(name, there)}")
+    # What others refer to comes first.
+    return tuple(sorted(dict.fromkeys(chosen), key=lambda name: (name != "processes", name)))
+
+
+def _no_table(name: str, there: Sequence[str]) -> str:
+    if name in tables.NAMES:
+        return f"{name} is a view; with its tables captured it answers from the snapshot"
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, there, 1)
+    return f"no such table: {name}" + (f"; did you mean {close[0]}?" if close else "")
+
+
+def check_results(results: Mapping[str, str]) -> None:
+    """Refuse names of results that stand for something else in a file.
+
+    :raises UsageError: for the name of a table.
+    """
+    for name in results:
+        check("--as", name)
+        if name.lower() in OWN:
+            raise UsageError(f"--as: {name} is a table of every snapshot file; take another name")
+
+
+def take(
+    engine: Engine,
+    chosen: Sequence[str],
+    results: Mapping[str, str],
+    stores: Sequence[Store],
+    *,
+    required: bool = False,
+) -> list[str]:
+    """Capture the tables ``chosen`` and ``results``, SQL by name; the notices.
+
+    All of them see one instant: what they read is collected before the first row is written.
+    ``required`` says that a table which cannot be read at all is an error; else it is left out,
+    with a notice.
+
+    :raises QueryError: wrong SQL of a result.
+    :raises DataError: a source that cannot be read at all.
+    """
+    schemas = {name: tables.load(name).schema for name in chosen}
+    queries = {name: _everything(schema) for name, schema in schemas.items()}
+    missing: list[str] = []
+    engine.share([(sql, {}) for sql in (*queries.values(), *results.values())])
+    try:
+        epoch = time()
+        for name in chosen:
+            try:
+                engine.query(f'SELECT count(*) FROM main."{name}"')  # noqa: S608 (our names)
+            except DataError as error:
+                if required:
+                    raise
+                missing.append(f"{name}: not captured: {error}")
+                del queries[name]
+        found = {name: _result(engine, name, sql) for name, sql in results.items()}
+        for name, sql in queries.items():
+            _store(stores, schemas[name], None, _batches(next(engine.execute(sql))))
+    finally:
+        engine.thaw()
+    for name, (schema, rows) in found.items():
+        _store(
+            stores,
+            schema,
+            results[name],
+            (rows[i : i + _BATCH] for i in range(0, len(rows), _BATCH)),
+        )
+    notices = [*missing, *engine.notices]
+    for store in stores:
+        store.finish(epoch, notices)
+    return notices
+
+
+def _everything(schema: Schema) -> str:
+    listed = ", ".join(f'"{column.name}"' for column in schema.columns)
+    return f'SELECT {listed} FROM main."{schema.name}"'  # noqa: S608 (our names)
+
+
+def _store(
+    stores: Sequence[Store], schema: Schema, query: str | None, batches: Iterator[list[Row]]
+) -> None:
+    for store in stores:
+        store.open(schema, query)
+    for batch in batches:
+        for store in stores:
+            store.write(batch)
+
+
+def _batches(result: Result) -> Iterator[list[Row]]:
+    rows = iter(result)
+    while batch := list(islice(rows, _BATCH)):
+        yield batch
+
+
+def _result(engine: Engine, name: str, sql: str) -> tuple[Schema, list[Row]]:
+    """The rows of one statement, and a schema with the types that they have."""
+    from sqlite_utils.utils import suggest_column_types
+
+    from sockql.sqltext import statements
+
+    if len(statements(sql)) != 1:
+        raise UsageError(f"--sql for {name}: one statement is wanted, not {len(statements(sql))}")
+    result = next(engine.execute(sql))
+    rows = list(result)
+    if not result.columns:
+        raise UsageError(f"--sql for {name}: the statement has no result")
+    types = suggest_column_types(
+        [
+            {column: cell for column, cell in zip(result.columns, row) if cell is not None}
+            for row in rows
+        ]
+    )
+    columns = []
+    for position, column in enumerate(result.columns):
+        made = Column(
+            _TYPES.get(types.get(column, str), TEXT),
+            "Column of a query.",
+            source="--sql",
+        )
+        made.name, made.position = column, position
+        columns.append(made)
+    return Schema(name, "Result of a query.", tuple(columns)), rows

@@ -1,0 +1,206 @@
+"""The snapshot file as a store: written beside the old one, then put in its place."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from time import time
+from typing import TYPE_CHECKING
+
+from sqlite_utils import Database
+
+from sockql.archive.facts import facts
+from sockql.archive.files import discard, lock, refuse_links, replace, temporary
+from sockql.archive.layout import APPLICATION, FORMAT, OWN, identify
+from sockql.archive.writing import PARENT, TableWriter
+from sockql.errors import UsageError
+from sockql.loading.names import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+
+    from sockql.host import Host
+    from sockql.render.writers import Row
+    from sockql.schema import Schema
+
+
+class DatabaseFile:
+    """A :class:`~sockql.archive.capture.Store`: the file ``path``, made anew or added to.
+
+    A context manager: what was not finished when it is left has never been there.
+
+    :raises UsageError: when the file cannot be written, is a symbolic link, or holds something
+        else than snapshots.
+    """
+
+    def __init__(self, path: str, host: Host, *, append: bool = False) -> None:
+        self._path = path
+        self._host = host
+        self._started = time()
+        self._lock: int | None = None
+        self._before = refuse_links(path)
+        if self._before is not None:
+            identify(path)
+        self._temporary = ""
+        self._tables: list[tuple[TableWriter, str | None]] = []
+        if append and self._before is not None:
+            self._lock = lock(path)
+            self._before = refuse_links(path)
+        try:
+            self._temporary = temporary(path)
+            self._connection = sqlite3.connect(self._temporary, isolation_level=None)
+            try:
+                self._begin(append and self._before is not None)
+            except BaseException:
+                self._connection.close()
+                raise
+        except sqlite3.Error as error:
+            self._abandon()
+            raise UsageError(f"{path}: {error}") from None
+        except BaseException:
+            self._abandon()
+            raise
+
+    def _begin(self, append: bool) -> None:
+        connection = self._connection
+        if append:
+            # Whoever else has the file open sees all of it or none; and so do we.
+            old = sqlite3.connect(f"{_uri(self._path)}?mode=ro", uri=True)
+            try:
+                old.backup(connection)
+            finally:
+                old.close()
+        # Until it is put in its place nobody else sees it, and a crash leaves the old one.
+        for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -65536"):
+            connection.execute(f"PRAGMA {pragma}")
+        if not append:
+            connection.execute(f"PRAGMA application_id = {APPLICATION}")
+            connection.execute(f"PRAGMA user_version = {FORMAT}")
+            for schema, key in OWN.values():
+                columns = ", ".join(f"{c.name} {c.type}" for c in schema.columns)
+                connection.execute(
+                    f"CREATE TABLE {schema.name} ({columns}, PRIMARY KEY ({', '.join(key)}))"
+                )
+        connection.execute("BEGIN")
+        ((self.snapshot,),) = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM snapshots")
+
+    def open(self, schema: Schema, query: str | None) -> None:
+        """What follows are rows of this table."""
+        self._finish_table()
+        names = [writer.schema.name for writer, _ in self._tables]
+        try:
+            writer = TableWriter(
+                self._connection, schema, snapshot=self.snapshot, parent=PARENT[0] in names
+            )
+        except sqlite3.Error as error:
+            raise UsageError(f"{self._path}: {error}") from None
+        self._tables.append((writer, query))
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """Some rows of the table."""
+        try:
+            self._tables[-1][0].write(rows)
+        except sqlite3.Error as error:
+            raise UsageError(f"{self._path}: {error}") from None
+
+    def _finish_table(self) -> None:
+        if self._tables:
+            self._tables[-1][0].finish()
+
+    def finish(self, epoch: float, notices: Sequence[str]) -> None:
+        """Describe the snapshot, and put the file in its place."""
+        try:
+            self._finish_table()
+            self._describe(epoch, [*notices, *self._doubts()])
+            self._connection.execute("COMMIT")
+            self._connection.execute("PRAGMA journal_mode = DELETE")
+            self._connection.close()
+            replace(self._temporary, self._path, self._before)
+        except sqlite3.Error as error:
+            raise UsageError(f"{self._path}: {error}") from None
+        except OSError as error:
+            raise UsageError(f"{self._path}: {error.strerror}") from None
+        self._temporary = ""
+
+    def _doubts(self) -> list[str]:
+        """What the tables tell of each other that a reader should know."""
+        found = []
+        table, pid = PARENT
+        names = [writer.schema.name for writer, _ in self._tables]
+        for writer, query in self._tables:
+            name = writer.schema.name
+            if writer.repeated:
+                found.append(f"{name}: {writer.repeated} rows were seen twice and kept once")
+            if query is None and name != table and table in names and pid in writer.schema.by_name:
+                ((count,),) = self._connection.execute(
+                    f"SELECT count(*) FROM {quoted(name)} a WHERE a.snapshot = ? AND a.{pid} IS NOT"  # noqa: S608 (quoted)
+                    f" NULL AND NOT EXISTS (SELECT 1 FROM {table} b WHERE b.snapshot = a.snapshot"
+                    f" AND b.{pid} = a.{pid})",
+                    (self.snapshot,),
+                )
+                if count:
+                    found.append(f"{name}: {count} rows name a process that {table} does not have")
+        return found
+
+    def _describe(self, epoch: float, notices: Sequence[str]) -> None:
+        database = Database(self._connection)
+        said = json.dumps(list(notices), ensure_ascii=False)
+        duration = time() - self._started
+        row = {**facts(self._host, epoch), "notices": said, "duration": duration}
+        database.table("snapshots").insert({"id": self.snapshot, **row})
+        for writer, query in self._tables:
+            schema = writer.schema
+            database.table("snapshot_tables").insert(
+                {
+                    "snapshot": self.snapshot,
+                    "table_name": schema.name,
+                    "row_count": writer.rows,
+                    "captured": json.dumps([column.name for column in schema.columns]),
+                    "query": query,
+                    "description": schema.doc,
+                }
+            )
+            database.table("snapshot_columns").upsert_all(
+                [
+                    {
+                        "table_name": schema.name,
+                        "column_name": column.name,
+                        "position": column.position,
+                        "type": column.type,
+                        "hidden": int(column.hidden),
+                        "nocase": int(column.nocase),
+                        "unit": column.unit,
+                        "source": column.source,
+                        "description": column.doc,
+                    }
+                    for column in schema.columns
+                ],
+                pk=("table_name", "column_name"),
+            )
+
+    def _abandon(self) -> None:
+        if self._temporary:
+            discard(self._temporary)
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def __enter__(self) -> DatabaseFile:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self._connection.close()
+        self._abandon()
+
+
+def _uri(path: str) -> str:
+    from urllib.parse import quote
+
+    return f"file:{quote(os.fsencode(os.path.abspath(path)))}"

@@ -1,0 +1,109 @@
+"""Files that are replaced as a whole: beside the old one until the new one is complete."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+from contextlib import suppress
+
+from sockql.errors import UsageError
+
+
+def refuse_links(path: str) -> os.stat_result | None:
+    """The status of the regular file ``path``, None where there is nothing yet.
+
+    :raises UsageError: for a symbolic link, which may lead to somebody else's file, and for what
+        is no regular file.
+    """
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+    if stat.S_ISLNK(status.st_mode):
+        raise UsageError(f"{path}: a symbolic link; name the file itself")
+    if not stat.S_ISREG(status.st_mode):
+        raise UsageError(f"{path}: not a regular file")
+    return status
+
+
+def lock(path: str) -> int | None:
+    """A descriptor of the file ``path`` that holds its lock, None where there is no file.
+
+    Waits for whoever has it, who may have replaced the file meanwhile.  The lock is flock(2)'s,
+    which knows nothing of those that SQLite takes with fcntl(2).
+
+    :raises UsageError: when the file cannot be read.
+    """
+    while True:
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise UsageError(f"{path}: {error.strerror}") from None
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(descriptor), os.lstat(path)):
+                return descriptor
+        os.close(descriptor)
+
+
+def temporary(path: str) -> str:
+    """A new file beside ``path``, readable for its owner only; its path.
+
+    :raises UsageError: when it cannot be made.
+    """
+    name = os.path.join(os.path.dirname(path), f".sockql-{os.urandom(6).hex()}.tmp")
+    try:
+        os.close(os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from None
+    return name
+
+
+def replace(temporary: str, path: str, before: os.stat_result | None) -> None:
+    """Put ``temporary`` in the place of ``path``, whose mode and owner it takes over.
+
+    After that, and not before, the new content survives a power cut.  Where there was no file
+    none is overwritten.
+
+    :raises OSError: when the file system refuses; then the old file is there as it was.
+    """
+    descriptor = os.open(temporary, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if before is not None:
+            os.fchmod(descriptor, stat.S_IMODE(before.st_mode))
+            with suppress(PermissionError):  # only root can give files away
+                os.fchown(descriptor, before.st_uid, before.st_gid)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    if before is None:
+        _link(temporary, path)
+    else:
+        os.rename(temporary, path)
+    folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _link(temporary: str, path: str) -> None:
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:
+        os.rename(temporary, path)  # a file system without links
+    else:
+        os.unlink(temporary)
+
+
+def discard(temporary: str) -> None:
+    """Take a temporary file away, if it is there."""
+    with suppress(OSError):
+        os.unlink(temporary)

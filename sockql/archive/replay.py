@@ -1,0 +1,68 @@
+"""An engine whose tables are those of a snapshot."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from sockql import tables
+from sockql.archive.layout import OWN
+from sockql.archive.reader import Archive
+from sockql.engine import Engine
+from sockql.errors import DataError, QueryError
+from sockql.host import Host
+
+if TYPE_CHECKING:
+    from sockql.schema import Value
+
+
+class Replay(Engine):
+    """An engine over the snapshot of the file ``path`` that ``at`` means, by default the newest.
+
+    The same statements, views, functions and saved queries work as on the live host.  The table
+    ``snapshots`` and its kin say what is in the file.  ``username`` answers from the captured table
+    of users; ``service`` has the names of this host.
+
+    :raises UsageError: when the file is no snapshot file, or ``at`` no time.
+    :raises DataError: when it has no such snapshot.
+    """
+
+    def __init__(self, path: str, at: str = "") -> None:
+        self.archive = Archive(path, at)
+        super().__init__(Host())
+        names = {*tables.NAMES, *self.archive.tables, *OWN}
+        for name in names:
+            self.add(name, partial(self.archive.table, name))
+        self._users: dict[int, str] | None = None
+        self.connection.create_scalar_function("username", self._username, 1, deterministic=True)
+
+    def freeze(self) -> float:
+        """A snapshot is frozen already.  Returns when it was taken, in seconds since the epoch."""
+        return float(self.archive.facts["epoch"])
+
+    def close(self) -> None:
+        """Close the connection and the file."""
+        super().close()
+        self.archive.close()
+
+    def _username(self, *arguments: Value) -> str | None:
+        (uid,) = arguments
+        if uid is None:
+            return None
+        if self._users is None:
+            if "users" not in self.archive.tables:
+                raise DataError(
+                    f"{self.archive.path}: username(): the table users was not captured"
+                )
+            rows = self.archive.rows(
+                "SELECT uid, username FROM users WHERE snapshot = ?",
+                (self.archive.snapshot,),
+                self.host.check,
+            )
+            self._users = {}
+            for number, name in rows:
+                self._users.setdefault(number, name)
+        try:
+            return self._users.get(int(uid))
+        except ValueError:
+            raise QueryError(f"username: {uid!r} is not a uid") from None

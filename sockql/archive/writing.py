@@ -1,0 +1,135 @@
+"""A table of sockql written as an ordinary table, over the connection of the standard library.
+
+Columns join the table when a row has something in them: the fifth of ``sockets`` that the sockets
+of a host use is stored as if the others did not exist, which halves time and space.  In the end
+all are there, NULL.
+"""
+
+from __future__ import annotations
+
+from operator import itemgetter
+from typing import TYPE_CHECKING, Final
+
+from sockql.loading.names import quoted
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from sockql.render.writers import Row
+    from sockql.schema import Column, Schema
+
+#: The table that others name processes of, and by which column.
+PARENT: Final = ("processes", "pid")
+
+
+class TableWriter:
+    """Writes the rows of one table; ``snapshot`` is the id that stands before each, if any.
+
+    ``parent`` says that the rows of ``processes`` are there for a foreign key.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        schema: Schema,
+        *,
+        snapshot: int | None = None,
+        parent: bool = False,
+    ) -> None:
+        self.schema = schema
+        self.rows = 0
+        self.repeated = 0
+        self._connection = connection
+        self._snapshot = snapshot
+        self._name = quoted(schema.name)
+        found = [row[1] for row in connection.execute(f"PRAGMA table_info({self._name})")]
+        if not found:
+            found = self._create(parent)
+        self._absent = [column for column in schema.columns if column.name not in found]
+        self._present = [column for column in schema.columns if column.name in found]
+        self._prepare()
+
+    def _create(self, parent: bool) -> list[str]:
+        """Make the table with its key and the columns of ``select *``; their names."""
+        schema = self.schema
+        first = [c for c in schema.columns if c.name in schema.key or not c.hidden]
+        before = [] if self._snapshot is None else ["snapshot"]
+        lines = [_definition(column) for column in first]
+        if before:
+            lines.insert(0, "snapshot INTEGER NOT NULL REFERENCES snapshots(id)")
+        if schema.key:
+            lines.append(f"PRIMARY KEY ({_listed([*before, *schema.key])})")
+        table, pid = PARENT
+        if parent and schema.name != table and pid in schema.by_name:
+            names = _listed([*before, pid])
+            lines.append(f"FOREIGN KEY ({names}) REFERENCES {quoted(table)}({names})")
+        self._connection.execute(f"CREATE TABLE {self._name} (\n  " + ",\n  ".join(lines) + "\n)")
+        return [column.name for column in first]
+
+    def _prepare(self) -> None:
+        names = [column.name for column in self._present]
+        places = ["?"] * len(names)
+        if self._snapshot is not None:
+            names.insert(0, "snapshot")
+            places.insert(0, str(self._snapshot))
+        # The same thing seen twice in one pass is kept once.
+        self._insert = (
+            f"INSERT OR IGNORE INTO {self._name} ({_listed(names)}) VALUES ({', '.join(places)})"  # noqa: S608 (quoted)
+        )
+        self._pick = _picker([column.position for column in self._present])
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """Write some rows, at least one; their cells in the order of the schema's columns."""
+        if self._absent:
+            cells = list(zip(*rows))
+            joining = [c for c in self._absent if cells[c.position].count(None) != len(rows)]
+            if joining:
+                self._add(joining)
+                self._prepare()
+        before = self._connection.total_changes
+        self._connection.executemany(self._insert, map(self._pick, rows))
+        written = self._connection.total_changes - before
+        self.rows += written
+        self.repeated += len(rows) - written
+
+    def _add(self, columns: Sequence[Column]) -> None:
+        for column in columns:
+            self._connection.execute(f"ALTER TABLE {self._name} ADD COLUMN {_definition(column)}")
+        self._present += columns
+        self._absent = [column for column in self._absent if column not in columns]
+
+    def finish(self) -> None:
+        """Add the columns that no row has a value in, and the indexes."""
+        self._add(self._absent)
+        before = [] if self._snapshot is None else ["snapshot"]
+        name = self.schema.name
+        if before and not self.schema.key:
+            self._index(f"{name}_snapshot", before, "")
+        for column in self.schema.columns:
+            if (column.index or column.lookup) and self.schema.key[:1] != (column.name,):
+                # NULL is looked up by nobody.
+                known = f" WHERE {quoted(column.name)} IS NOT NULL"
+                self._index(f"{name}_{column.name}", [*before, column.name], known)
+
+    def _index(self, name: str, columns: Sequence[str], where: str) -> None:
+        self._connection.execute(
+            f"CREATE INDEX IF NOT EXISTS {quoted(name)} ON {self._name} ({_listed(columns)}){where}"
+        )
+
+
+def _definition(column: Column) -> str:
+    return f"{quoted(column.name)} {column.type}{' COLLATE NOCASE' if column.nocase else ''}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(map(quoted, names))
+
+
+def _picker(positions: Sequence[int]) -> Callable[[Row], Any]:
+    """What takes the cells at ``positions`` out of a row, as a row."""
+    if len(positions) == 1:
+        (only,) = positions
+        return lambda row: (row[only],)
+    return itemgetter(*positions)
