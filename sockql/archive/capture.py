@@ -100,8 +100,10 @@ def take(
     schemas = {name: tables.load(name).schema for name in chosen}
     queries = {name: _everything(schema) for name, schema in schemas.items()}
     missing: list[str] = []
-    engine.share([(sql, {}) for sql in (*queries.values(), *results.values())])
+    engine.share()
     try:
+        for sql in (*queries.values(), *results.values()):
+            engine.foresee(sql)
         epoch = time()
         for name in chosen:
             try:

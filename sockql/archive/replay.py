@@ -45,6 +45,9 @@ class Replay(Engine):
         super().close()
         self.archive.close()
 
+    def __enter__(self) -> Replay:
+        return self
+
     def _username(self, *arguments: Value) -> str | None:
         (uid,) = arguments
         if uid is None:

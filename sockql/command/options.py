@@ -28,6 +28,8 @@ class Options:
         self.query: str | None = None
         self.proc: str | None = None
         self.netns: str | None = None
+        self.archive: str | None = None
+        self.at: str | None = None
         self.load: list[str] = []
         self.attach: list[str] = []
         self.stat: str | None = None
@@ -44,7 +46,17 @@ class Options:
         self.reason: str | None = None
         self.junit: str | None = None
         self.sarif: str | None = None
+<<<<<<< HEAD
         self.osquery = False
+=======
+        self.tables: str | None = None
+        self.statements: list[str] = []
+        self.names: list[str] = []
+        self.append = False
+        self.parquet: str | None = None
+        self.hidden = False
+        self.ignore: str | None = None
+>>>>>>> 7879450 (sockql snapshot, --from, --at and diff: the state of a host in a file, asked and compared)
         self.strict = False
         self.timing = False
         self.debug = False

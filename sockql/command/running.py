@@ -139,6 +139,14 @@ def open_engine(options: Options) -> Engine:
 
 
 def _engine(options: Options) -> Engine:
+    if options.archive is not None:
+        if options.proc is not None or options.netns is not None:
+            raise UsageError("--from reads a file: there is no --proc and no --netns to it")
+        from sockql.archive.replay import Replay
+
+        return Replay(options.archive, options.at or "")
+    if options.at is not None:
+        raise UsageError("--at picks a snapshot: --from FILE says of which file")
     from sockql.engine import Engine
     from sockql.host import Host
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sockql.command.running import check_bindings, open_engine, say, sql_of
+from sockql.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ def run(options: Options) -> int:
     """Watch until the user has seen enough; the exit status."""
     from sockql.watch import rounds
 
+    if options.archive is not None:
+        raise UsageError("--from reads a file, in which nothing changes: there is nothing to watch")
     sql = sql_of(options)
     if options.bindings:
         check_bindings(options.bindings, sql)

@@ -169,6 +169,13 @@ def keys(
     return found
 
 
+def identity(table: str, declared: Schema | None) -> tuple[str, ...]:
+    """The columns that identify a row of ``table`` best, those that help among them."""
+    for names in _IDENTITIES.get(table, ()):
+        return tuple(name.rstrip("?") for name in names)
+    return () if declared is None else declared.key
+
+
 def _identity(
     table: str, there: dict[str, int], schema: Callable[[str], Schema | None]
 ) -> Iterator[int]:
