@@ -140,14 +140,14 @@ COMMANDS: Final = {
             choices="queries",
         ),
         Command(
-<<<<<<< HEAD
             "pack",
             "FILE",
             "the queries of a pack of osquery's or Fleet's that are for this host",
             "sockql.command.pack",
             most=1,
             choices="files",
-=======
+        ),
+        Command(
             "snapshot",
             "[FILE.db]",
             "the tables as they are now, in a file",
@@ -160,7 +160,6 @@ COMMANDS: Final = {
             "what differs between two snapshots",
             "sockql.command.diff",
             most=None,
->>>>>>> 7879450 (sockql snapshot, --from, --at and diff: the state of a host in a file, asked and compared)
         ),
         Command(
             "completion",

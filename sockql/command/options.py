@@ -46,9 +46,7 @@ class Options:
         self.reason: str | None = None
         self.junit: str | None = None
         self.sarif: str | None = None
-<<<<<<< HEAD
         self.osquery = False
-=======
         self.tables: str | None = None
         self.statements: list[str] = []
         self.names: list[str] = []
@@ -56,7 +54,6 @@ class Options:
         self.parquet: str | None = None
         self.hidden = False
         self.ignore: str | None = None
->>>>>>> 7879450 (sockql snapshot, --from, --at and diff: the state of a host in a file, asked and compared)
         self.strict = False
         self.timing = False
         self.debug = False
