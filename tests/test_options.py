@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sockql.command.declarations import COMMANDS, OPTIONS, SET
+from sockql.command.declarations import COMMANDS, OPTIONS
+from sockql.command.declare import SET
 from sockql.command.option_parser import build_parser, parse_fully
 from sockql.command.options import Options, parse, parse_plain, text, typed
 from sockql.errors import UsageError

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sockql.command.declarations import COMMANDS, OPTIONS, SET, SHELLS, STAT
+from sockql.command.declarations import COMMANDS, OPTIONS, SHELLS, STAT
+from sockql.command.declare import SET
 from sockql.command.option_parser import DESCRIPTION, Parser, add_options
 from sockql.command.running import open_out
 from sockql.errors import UsageError

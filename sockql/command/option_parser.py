@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from sockql.command.declarations import ADD, BY_FLAG, COMMANDS, OPTIONS, SET, STATUSES, TAKE
+from sockql.command.declarations import BY_FLAG, COMMANDS, OPTIONS, STATUSES
+from sockql.command.declare import ADD, SET, TAKE
 from sockql.command.options import Options
 from sockql.errors import UsageError
 

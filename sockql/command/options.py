@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from sockql.command.declarations import BY_FLAG, COMMANDS, OPTIONS, SET, STAT, TAKE
+from sockql.command.declarations import BY_FLAG, COMMANDS, OPTIONS, STAT
+from sockql.command.declare import SET, TAKE
 from sockql.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sockql.command.declarations import Command
+    from sockql.command.declare import Command
     from sockql.dialect import Dialect
     from sockql.host import Stat
     from sockql.schema import Value

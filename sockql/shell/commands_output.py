@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 def formats() -> dict[str, str]:
     """Our formats by name, with the line of help that their options have."""
-    from sockql.command.declarations import OPTIONS, SET
+    from sockql.command.declarations import OPTIONS
+    from sockql.command.declare import SET
 
     return {
         option.constant: option.help
