@@ -23,7 +23,7 @@ from sockql.report import Plan
 from sockql.request import Request
 from sockql.result import Result
 from sockql.scan import Scans
-from sockql.schema import View
+from sockql.schema import Table
 from sockql.sharing import Everything, Sharing
 from sockql.snapshot import Snapshot
 from sockql.sqltext import character_offset, distinct, parameters, statements
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from sockql.dialect import Dialect
     from sockql.host import Host
     from sockql.request import Constraint
-    from sockql.schema import Table, Value
+    from sockql.schema import Value
 
 #: Virtual machine instructions between two looks at the clock and at pending signals; about 2 ms.
 _PROGRESS: Final = 50_000
@@ -111,7 +111,7 @@ class Engine:
         where it looks first, a view is made when a statement names it.
         """
         for name in {name.lower() for name in names} & self._loaders.keys():
-            if not isinstance(self._loaders[name](), View):
+            if isinstance(self._loaders[name](), Table):
                 self.trusted(f'CREATE VIRTUAL TABLE IF NOT EXISTS temp."{name}" USING "{name}"')
 
     def cursor(self) -> apsw.Cursor:
@@ -196,7 +196,7 @@ class Engine:
         )
 
     def freeze(self) -> float:
-        """Collect every table whole, and answer from that until :meth:`thaw`.
+        """Collect every table of the dialect whole, and answer from that until :meth:`thaw`.
 
         Returns when, in seconds since the epoch.
         """
@@ -204,7 +204,8 @@ class Engine:
         now = time()
         try:
             for name, load in self._loaders.items():
-                if name not in self.dialect.others and not isinstance(load(), View):
+                table = None if name in self.dialect.others else load()
+                if isinstance(table, Table) and table.whole:
                     self.query(f'select count(*) from main."{name}"')  # noqa: S608 (our names)
         except BaseException:
             self._shared = None

@@ -262,6 +262,9 @@ class Table(_Records[Record], Declared):
     no state, one instance serves every statement.
     """
 
+    #: Whether it can be asked for all its rows: not where only a condition says what to read.
+    whole: ClassVar[bool] = True
+
     def records(self, request: Request, host: Host) -> Iterable[Record]:
         """Yield one record for each row that may satisfy ``request``.
 

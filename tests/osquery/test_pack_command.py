@@ -504,3 +504,12 @@ def test_the_shell_speaks_osquery() -> None:
     status, said = on_terminal("--osquery", stdin=True, typed=b'select "x" || 1;\n.exit\n')
     assert status == 0
     assert "x1" in said
+
+
+def test_a_frozen_connection_leaves_out_what_a_condition_has_to_say() -> None:
+    with Engine(Host(scope="self"), OSQUERY) as engine:
+        engine.freeze()
+        before = engine.query("select unix_time from time")
+        assert engine.query("select path from file where path = '/'") == [("/",)]
+        assert engine.query("select unix_time from time") == before
+        engine.thaw()

@@ -73,6 +73,8 @@ class File(
     directories that are found in this way end in a slash.
     """
 
+    whole = False
+
     path = named(
         "Absolute path; which ones has to be said by a condition on it or on directory.",
         source="path_resolution(7)",

@@ -44,6 +44,8 @@ class Hash(
 ):
     """Hashes of regular files that a statement names by path or directory, as `file` has them."""
 
+    whole = False
+
     path = named(
         "Absolute path; which ones has to be said by a condition on it or on directory.",
         source="path_resolution(7)",
