@@ -6,7 +6,7 @@ from sockql import osquery, tables
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from typing import Any, Final
 
     from sockql.functions import Function
@@ -37,13 +37,8 @@ class Dialect:
 
         :raises KeyError: when there is none.
         """
-        find: Callable[[str], Table[Any] | View] = (
-            osquery.load if self._theirs(name) else tables.load
-        )
-        return find(name)
-
-    def _theirs(self, name: str) -> bool:
-        return (name in self.names) is self.as_osquery and name in osquery.NAMES
+        theirs = name in osquery.NAMES and (self.as_osquery or name not in tables.NAMES)
+        return osquery.load(name) if theirs else tables.load(name)
 
     def load_all(self) -> Iterator[Table[Any] | View]:
         """The tables and views of ``names``, in alphabetical order."""

@@ -231,7 +231,7 @@ def _object(outcome: Outcome, decorations: dict[str, Any]) -> str:
         "where": query.where,
         "result": outcome.result,
         "why": outcome.reason,
-        "seconds": outcome.seconds,
+        "seconds": outcome.seconds and round(outcome.seconds, 6),
         "notices": outcome.notices,
         "columns": outcome.columns,
     }

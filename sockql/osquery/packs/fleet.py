@@ -77,7 +77,9 @@ def add_documents(documents: Iterable[Node], found: PackFile) -> None:
         else:
             query = _query(name.text("`name`"), spec, policy=kind == _POLICY)
             kinds.setdefault(kind, []).append(query)
-    known = {query.name: query for queries in kinds.values() for query in queries}
+    known = {
+        query.name: query for queries in kinds.values() for query in queries if not query.policy
+    }
     used: set[str] = set()
     for title, spec in packs:
         found.packs.append(_pack(title, spec, known))
@@ -109,8 +111,9 @@ def _query(name: str, spec: Node, *, policy: bool = False) -> PackQuery:
     )
     sql = spec.get("query")
     if sql is None or not isinstance(sql.value, str) or not sql.value.strip():
-        what = "has no `query`" if sql is None else f"has {sql.kind} for a `query`"
-        query.skip, query.wrong = f"{spec.where}: it {what}", True
+        if query.skip is None:
+            what = "has no `query`" if sql is None else f"has {sql.kind} for a `query`"
+            query.skip, query.wrong = f"{spec.where}: it {what}", True
         return query
     query.sql = sql.value
     query.where = sql.where

@@ -7,7 +7,14 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from sockql.errors import Interrupted, QueryError, SockqlError, TimeoutExpired, UsageError
+from sockql.errors import (
+    DataError,
+    Interrupted,
+    QueryError,
+    SockqlError,
+    TimeoutExpired,
+    UsageError,
+)
 from sockql.sqltext import statements
 
 if TYPE_CHECKING:
@@ -66,7 +73,7 @@ def outcomes(engine: Engine, file: PackFile, limited: Limit) -> Iterator[Outcome
         for pack in file.packs:
             for query in pack.queries if skipped[id(pack)] is None else ():
                 if query.skip is None:
-                    with suppress(QueryError):  # it is told when the query is run
+                    with suppress(QueryError, DataError):  # it is told when the query is run
                         engine.foresee(query.sql)
         for pack in file.packs:
             for query in pack.queries:
@@ -114,7 +121,7 @@ def not_here(engine: Engine, pack: Pack, limited: Limit) -> str | None:
         try:
             with limited():
                 found = engine.query(sql)
-        except (QueryError, TimeoutExpired) as error:
+        except (QueryError, DataError, TimeoutExpired) as error:
             return f"its discovery query failed: {said}: {error}"
         if not found:
             return f"its discovery query has no row: {said}"
