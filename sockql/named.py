@@ -5,7 +5,6 @@ A statement that needs none of them pays for none of them.
 
 from __future__ import annotations
 
-from sockql.errors import QueryError
 from sockql.osquery import functions
 from sockql.schema import View
 from sockql.sqltext import tokens
@@ -31,7 +30,7 @@ class Named:
     def make(self, sql: str) -> None:
         """Make the views and functions that ``sql`` names, and those that they name themselves.
 
-        :raises QueryError: for a view that would mean other tables in this dialect.
+        What is no more than an alias is taken for a name as well, which does no harm.
         """
         for _, token in tokens(sql):
             name = token.strip('"`[]').lower()
@@ -55,8 +54,7 @@ class Named:
 
     def _make_view(self, name: str, sql: str) -> None:
         if self._dialect.mixed({token.lower() for _, token in tokens(sql)}):
-            self._tables.add(name)
-            raise QueryError(f"{name} is a view of sockql's own tables; leave out --osquery")
+            return  # it would mean other tables; a statement that needs it is told so
         self.make(sql)
         # In temp, where a view may name temporary tables and be named without more.
         self._engine.trusted(f'CREATE TEMP VIEW "{name}" AS {sql}')

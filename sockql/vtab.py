@@ -7,9 +7,11 @@ everything that is decided once in a scan is decided in :mod:`sockql.scan` and
 
 from __future__ import annotations
 
+from sockql.errors import QueryError
 from sockql.functions import inet_in
 from sockql.grouping import CELLS
 from sockql.scan import INET_IN, plan
+from sockql.schema import View
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,6 +41,10 @@ class Module:
         self, _connection: apsw.Connection, _module: str, _database: str, _table: str, *_: str
     ) -> tuple[str, VirtualTable]:
         table = self.load()
+        if self.engine.dialect.as_osquery and isinstance(table, View):
+            # Its SELECT would mean osquery's tables, so it was not made.
+            name = table.schema.name
+            raise QueryError(f"{name} is a view of sockql's own tables; leave out --osquery")
         return table.schema.ddl(), VirtualTable(self.engine, table)
 
     Create = Connect

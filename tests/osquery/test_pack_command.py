@@ -481,6 +481,9 @@ def test_a_view_of_sockqls_own_tables_says_so_with_osquery() -> None:
         for _ in range(2):
             with pytest.raises(QueryError, match=message):
                 engine.query("select * from listening")
+        # An alias may be called like it, as in the example that everybody copies.
+        joined = "processes as process join process_open_files as listening using (pid)"
+        assert engine.query(f"select listening.pid from {joined} where process.pid = -1") == []
 
 
 def test_the_option_is_for_every_command_that_takes_sql(write: Write) -> None:
