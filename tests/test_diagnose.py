@@ -85,11 +85,6 @@ def sqlite_error(sql: str) -> QueryError:
         ("select * from sokets", "no such table: sokets", "did you mean `sockets`?"),
         ("select * from SOCKET", "no such table: SOCKET", "did you mean `sockets`?"),
         ("select * from xyzzy", "no such table: xyzzy", None),
-        (
-            "select * from process_open_files",
-            "no such table: process_open_files",
-            "did you mean `fds`?",
-        ),
         ("select sprot from sockets", "no such column: sprot", "did you mean `sport`?"),
         ("select s.sprot from sockets s", "no such column: s.sprot", "did you mean `sport`?"),
         ("select S.sprot from sockets AS s", "no such column: S.sprot", "did you mean `sport`?"),

@@ -237,7 +237,7 @@ def test_a_thread_is_there_by_its_number_and_in_no_listing(engine: Engine) -> No
         started.set()
         stop.wait()
 
-    thread = threading.Thread(target=wait)
+    thread = threading.Thread(target=wait, daemon=True)
     thread.start()
     started.wait()
     tid = thread.native_id

@@ -67,6 +67,16 @@ def test_a_one_shot_query_imports_nothing_that_is_expensive(
     assert found & EXPENSIVE == set()
 
 
+def test_neither_does_one_in_osquerys_words(python: Python) -> None:
+    sql = "select p.name, s.local_port from process_open_sockets s join processes p using (pid)"
+    words = ("--osquery", "--json", "--netns", "self", sql)
+    found = modules(python, COMMAND, *words) - modules(python, "pass")
+    assert "sockql.osquery.tables.process_open_sockets" in found
+    assert found & EXPENSIVE == set()
+    # Nor does the list of functions import the functions.
+    assert [name for name in found if name.startswith("sockql.osquery.functions.")] == []
+
+
 def test_a_table_is_imported_when_a_statement_names_it(python: Python) -> None:
     found = modules(python, COMMAND, "--json", "select count(*) from fds")
     prefix = "sockql.tables."

@@ -34,12 +34,8 @@ _KEYWORDS: Final = (
     *("left", "natural", "using", "union", "distinct", "between", "values", "with", "explain"),
 )
 
-#: Names that other programs, osquery above all, have for our tables and columns.
+#: Names that other programs, osquery above all, have for our columns.
 _ELSEWHERE: Final = {
-    "listening_ports": "sockets",
-    "process_open_files": "fds",
-    "process_open_pipes": "fds",
-    "process_open_sockets": "sockets",
     "comm": "name",
     "command": "name",
     "exe": "path",

@@ -113,6 +113,10 @@ _EXAMPLES: Final = (
         "sockql audit --fail-on medium --baseline accepted.json --sarif findings.sarif",
     ),
     (
+        "What the queries of a pack of osquery's find here:",
+        "sockql pack /usr/share/osquery/packs/incident-response.conf",
+    ),
+    (
         "Completion in this bash:",
         'eval "$(sockql completion bash)"',
     ),

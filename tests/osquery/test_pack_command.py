@@ -6,7 +6,8 @@ import csv
 import json
 import os
 import re
-import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -371,23 +372,19 @@ def test_a_pack_comes_on_standard_input() -> None:
 
 def test_all_queries_of_a_pack_see_one_instant() -> None:
     """A process that ends between two queries is in the answers of both."""
-    with Engine(Host(), OSQUERY) as engine:
-        reader, writer = socket.socketpair()
-        pid = os.fork()
-        if pid == 0:
-            reader.recv(1)
-            os._exit(0)
+    with (
+        Engine(Host(), OSQUERY) as engine,
+        subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child,
+    ):
+        pid = child.pid
         sql = f"select pid from processes where pid = {pid} or name = ''"
         pack = Pack("p", [PackQuery("a", sql), PackQuery("b", sql)])
         found = running.outcomes(engine, PackFile([pack]), nullcontext)
         first = next(found).rows
-        writer.send(b"x")
-        os.waitpid(pid, 0)
+        child.communicate(b"\n")
         second = next(found).rows
         assert (first, second, list(found)) == ([(pid,)], [(pid,)], [])
         assert engine.query(sql) == []
-        reader.close()
-        writer.close()
 
 
 def test_views_are_made_and_wrong_ones_are_told(write: Write) -> None:
