@@ -164,15 +164,17 @@ def _write_text(options: Options, outcomes: Iterable[Outcome], out: Output) -> N
     from sockql.osquery.packs.running import RAN
 
     listed = []
-    for outcome in outcomes:
-        listed.append(outcome)
-        if outcome.result == RAN and outcome.rows:
-            title = escape(f"{outcome.pack.name}: {outcome.query.name}")
-            about = escape(" ".join(outcome.query.description.split()))
-            out.write(f"{title}\n{about}\n\n" if about else f"{title}\n\n")
-            write_rows(options, outcome.columns, outcome.rows, out)
-            out.write("\n")
-    out.write("".join(f"{line}\n" for line in _listing(listed)))
+    try:
+        for outcome in outcomes:
+            listed.append(outcome)
+            if outcome.result == RAN and outcome.rows:
+                title = escape(f"{outcome.pack.name}: {outcome.query.name}")
+                about = escape(" ".join(outcome.query.description.split()))
+                out.write(f"{title}\n{about}\n\n" if about else f"{title}\n\n")
+                write_rows(options, outcome.columns, outcome.rows, out)
+                out.write("\n")
+    finally:  # also when the user has had enough
+        out.write("".join([f"{line}\n" for line in _listing(listed)]))
 
 
 def _listing(outcomes: Sequence[Outcome]) -> Iterator[str]:

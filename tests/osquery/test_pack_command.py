@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from sockql.host import Host
 from sockql.osquery.packs import running
 from sockql.osquery.packs.config import read
 from sockql.osquery.packs.pack import Pack, PackFile, PackQuery
-from tests.test_cli import on_terminal, run
+from tests.test_cli import on_terminal, run, start
 
 Write = Callable[..., str]
 
@@ -513,3 +514,26 @@ def test_a_frozen_connection_leaves_out_what_a_condition_has_to_say() -> None:
         assert engine.query("select path from file where path = '/'") == [("/",)]
         assert engine.query("select unix_time from time") == before
         engine.thaw()
+
+
+def test_who_interrupts_a_pack_is_told_what_came_of_the_queries_before(write: Write) -> None:
+    endless = "with recursive n(x) as (select 1 union all select x + 1 from n) select x from n"
+    path = write(queries(a="select 1 as x", b=endless + " where x < 0"))
+    process = start(
+        "pack", path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    with process, process.stdout as out, process.stderr as errors:
+        assert [out.readline() for _ in range(6)] == [
+            b"sample: a\n",
+            b"\n",
+            b"x\n",
+            b"-\n",
+            b"1\n",
+            b"\n",
+        ]
+        process.send_signal(signal.SIGINT)
+        assert timeless(out.read().decode()) == "sample\n  a  1 row\n\n1 query: 1 ran\n"
+        assert errors.read() == b"sockql: interrupted\n"
+        assert process.wait(30) == 130
