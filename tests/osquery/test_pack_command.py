@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+import sockql
 from sockql.dialect import OSQUERY, SOCKQL, Dialect
 from sockql.engine import Engine
 from sockql.errors import QueryError
@@ -537,3 +538,8 @@ def test_who_interrupts_a_pack_is_told_what_came_of_the_queries_before(write: Wr
         assert timeless(out.read().decode()) == "sample\n  a  1 row\n\n1 query: 1 ran\n"
         assert errors.read() == b"sockql: interrupted\n"
         assert process.wait(30) == 130
+
+
+def test_a_program_opens_the_connection() -> None:
+    with sockql.connect(osquery=True) as db:
+        assert db.query('select "x", state is not null from processes where pid = 1') == [("x", 1)]
