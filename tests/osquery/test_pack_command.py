@@ -21,9 +21,11 @@ from sockql.dialect import OSQUERY, SOCKQL, Dialect
 from sockql.engine import Engine
 from sockql.errors import QueryError
 from sockql.host import Host
+from sockql.osquery import functions
 from sockql.osquery.packs import running
 from sockql.osquery.packs.config import read
 from sockql.osquery.packs.pack import Pack, PackFile, PackQuery
+from tests.conftest import ROOT
 from tests.test_cli import on_terminal, run, start
 
 Write = Callable[..., str]
@@ -543,3 +545,16 @@ def test_who_interrupts_a_pack_is_told_what_came_of_the_queries_before(write: Wr
 def test_a_program_opens_the_connection() -> None:
     with sockql.connect(osquery=True) as db:
         assert db.query('select "x", state is not null from processes where pid = 1') == [("x", 1)]
+
+
+def test_the_page_names_what_both_have() -> None:
+    page = (ROOT / "docs" / "osquery.md").read_text()
+    row = re.search(r"^\| (.*?) \| sockql's \| osquery's \|$", page, re.MULTILINE)
+    assert row is not None
+    both = {name for name in SOCKQL.names if name not in OSQUERY.others}
+    assert set(re.findall(r"`(\w+)`", row[1])) == both
+    everywhere = {*functions.modules(osquery=False)}
+    osquery_only = {*functions.modules(osquery=True)} - everywhere
+    listed = re.search(r"^\| (.*?), … \| SQLite's \| osquery's \|$", page, re.MULTILINE)
+    assert listed is not None
+    assert set(re.findall(r"`(\w+)`", listed[1])) <= osquery_only
