@@ -216,8 +216,8 @@ class Engine:
         """Let the statements that :meth:`foresee` is told of see one instant, until :meth:`thaw`.
 
         Each table is collected once, when a statement first asks for it: with the columns that
-        any of them uses, and of the rows those that any of them may want.  Other statements may be
-        run in between; they see what was collected if that is enough, else the live host.
+        any of them uses, and the rows that any of them may want.  Others may be run in between;
+        they see what was collected if that is enough, else the live host.
         """
         self._shared = Snapshot(sharing=Sharing())
 
@@ -240,7 +240,7 @@ class Engine:
     @property
     def shared_seconds(self) -> float:
         """How long it took to collect what the statements share."""
-        return 0.0 if self._shared is None else self._shared.seconds()
+        return self._shared.seconds() if self._shared else 0.0
 
     def thaw(self) -> None:
         """Let the shared snapshot go: statements see the live host again."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sockql.audit.baseline import described
 from sockql.audit.outcome import ERROR, FINDING, INCOMPLETE, PASS, counted
-from sockql.command.terminal import escape, width
+from sockql.command.terminal import display, escape, width
 from sockql.render.aligned import Aligned, Markdown
 from sockql.render.writers import render
 
@@ -15,13 +15,16 @@ if TYPE_CHECKING:
 
     from sockql.audit.outcome import Outcome, Report, Row
 
-#: Rows of a finding and characters of a cell that are shown to people; the formats for programs
-#: have all of them.
+#: Rows of a finding and columns of a cell that are shown to people; the formats for programs have
+#: all of them.
 MOST: Final = 20
 WIDEST: Final = 80
+#: A cell is not cut to less than this to make a row fit the terminal.
+LEAST: Final = 12
 
 _BOLD: Final = "\x1b[1m"
-_RED: Final = "\x1b[1;31m"
+#: Red and yellow for what should not wait.
+_SEVERE: Final = {"critical": "\x1b[1;31m", "high": "\x1b[1;31m", "medium": "\x1b[1;33m"}
 _PLAIN: Final = "\x1b[0m"
 
 
@@ -35,13 +38,14 @@ class _Text:
         self.parts.append(text)
 
 
-def people(report: Report, *, colours: bool) -> str:
+def people(report: Report, *, colours: bool, room: int | None = None) -> str:
     """Findings with their rows, what went wrong, what was not seen, and a line that sums up.
 
-    What passed is only counted.  With ``colours`` the text goes to a terminal that has some.
+    What passed is only counted.  With ``colours`` the text goes to a terminal that has some;
+    ``room`` are the columns that it has.
     """
     blocks = [
-        "\n".join(_finding(outcome, colours=colours))
+        "\n".join(_finding(outcome, room, colours=colours))
         for outcome in report.ranked
         if outcome.verdict == FINDING
     ]
@@ -57,16 +61,18 @@ def people(report: Report, *, colours: bool) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def _finding(outcome: Outcome, *, colours: bool) -> Iterator[str]:
+def _finding(outcome: Outcome, room: int | None, *, colours: bool) -> Iterator[str]:
     query = outcome.query
     head = f"{outcome.severity}: {query.name}"
-    yield f"{_RED if colours else ''}{head}{_PLAIN if colours else ''}: {escape(query.title)}"
+    if colours:
+        head = f"{_SEVERE.get(outcome.severity, _BOLD)}{head}{_PLAIN}"
+    yield f"{head}: {escape(query.title)}"
     if outcome.missing:
         yield f"  {outcome.summary}"
     else:
         table = _Text()
         writer = Aligned(outcome.columns, header=True, terminal=True)
-        render(writer, [tuple(map(_cut, row)) for row in outcome.rows[:MOST]], table)
+        render(writer, _fitted(outcome.columns, outcome.rows[:MOST], room), table)
         for line in "".join(table.parts).splitlines():
             yield f"  {line}"
     more = len(outcome.rows) - MOST
@@ -78,11 +84,29 @@ def _finding(outcome: Outcome, *, colours: bool) -> Iterator[str]:
         yield f"  incomplete: {escape(notice)}"
 
 
-def _cut(cell: object) -> object:
-    """A cell of a length that one can look over."""
-    if isinstance(cell, str) and len(cell) > WIDEST:
-        return cell[: WIDEST - 1] + "…"
-    return cell
+def _fitted(columns: Sequence[str], rows: Sequence[Row], room: int | None) -> list[Row]:
+    """``rows`` with texts cut so that the rows fit ``room``, as far as that can be done."""
+    widths = [
+        min(WIDEST, max(width(escape(name)), *(width(display(row[i])) for row in rows)))
+        for i, name in enumerate(columns)
+    ]
+    texts = [i for i in range(len(widths)) if any(isinstance(row[i], str) for row in rows)]
+    # Two blanks before each column.
+    while texts and room is not None and sum(widths) + 2 * len(widths) >= room:
+        widest = max(texts, key=widths.__getitem__)
+        if widths[widest] <= LEAST:
+            break
+        widths[widest] -= 1
+    return [tuple(map(_cut, row, widths)) for row in rows]
+
+
+def _cut(cell: object, columns: int) -> object:
+    """A text that takes no more than so many columns."""
+    if not isinstance(cell, str) or width(text := escape(cell)) <= columns:
+        return cell
+    while width(text) >= columns:
+        text = text[: columns - 1] if len(text) >= columns else text[:-1]
+    return text + "…"
 
 
 def _line(outcome: Outcome, verdict: str, text: str) -> str:

@@ -190,9 +190,11 @@ def _write(options: Options, report: Report, out: Output) -> None:
     from sockql.audit import documents, text
 
     if options.format is None:
+        from sockql.command.terminal import columns
         from sockql.shell.terminal import colourful
 
-        out.write(text.people(report, colours=out.terminal and colourful(1)))
+        room = columns(1) if out.terminal else None
+        out.write(text.people(report, colours=out.terminal and colourful(1), room=room))
     elif options.format == "json":
         write_json(documents.data(report), out)
     elif options.format == "markdown":

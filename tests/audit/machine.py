@@ -71,13 +71,17 @@ class Machine:
 
 @pytest.fixture
 def machine(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> Machine:
     proc_tree(PROCESSES, tmp_path)
     (tmp_path / "queries").mkdir()
     monkeypatch.setenv("SOCKQL_QUERIES", str(tmp_path / "queries"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setattr("sockql.saved.library.shipped_directory", lambda: str(tmp_path / "none"))
+    shipped = str(tmp_path_factory.mktemp("shipped"))
+    monkeypatch.setattr("sockql.saved.library.shipped_directory", lambda: shipped)
     monkeypatch.chdir(tmp_path)
 
     def run(*words: str) -> Done:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from sockql.audit.text import _fitted
+from sockql.command.terminal import display, escape, width
 from tests.audit.machine import HOSTILE, Machine
 from tests.test_engine import ENDLESS
 
@@ -284,3 +288,25 @@ def test_the_formats_that_have_rows_have_the_verdicts(machine: Machine) -> None:
             ["started", "medium", "pass", "0", "0", ""],
         ],
     )
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(-(2**63), 2**63 - 1),
+            st.text(max_size=60),
+            st.text("ab日\u0301\x1b", max_size=60),
+        ),
+        min_size=1,
+        max_size=5,
+    ),
+    st.integers(60, 120),
+)
+def test_rows_fit_a_terminal(rows: list[tuple[int, str, str]], room: int) -> None:
+    cut = _fitted(("number", "a", "b"), rows, room)
+    widths = [max(width(display(row[i])) for row in cut) for i in range(3)]
+    assert sum(widths) + 6 < room
+    for before, after in zip(rows, cut):
+        assert after[0] == before[0]
+        for old, new in zip(before[1:], after[1:]):
+            assert new == old or escape(old).startswith(str(new)[:-1])
