@@ -64,9 +64,9 @@ class Run:
         loops = statement.analysis.loops
         self.joined = set() if loops is None else loops.joined(scan)
         self.sets = any(term.operator == "in" for term in scan.terms)
-        self.cache: dict[tuple[Any, ...], Records] = {}
+        self.cache: dict[tuple[Any, ...], list[Any]] = {}
         self.index: Mapping[Any, Any] = {}
-        self.indexed: Records | None = None
+        self.indexed: list[Any] | None = None
         #: Where the value is of the only term, an integer key whose index is built; else -1.
         self.only_key = -1
 
@@ -222,7 +222,7 @@ class Run:
         request = self._request_for(constraints, limit)
         return None if request.impossible else request
 
-    def _collect(self, values: tuple[Any, ...]) -> Records:
+    def _collect(self, values: tuple[Any, ...]) -> list[Any]:
         """The records for ``values``, collected once in a statement, whichever scan asks."""
         known = tuple([values[i] for i in self.unkeyed])
         if self.sets:
@@ -232,19 +232,22 @@ class Run:
             records = self.cache[known] = self._collect_anew(known, values)
         return records
 
-    def _collect_anew(self, known: tuple[Any, ...], values: tuple[Any, ...]) -> Records:
+    def _collect_anew(self, known: tuple[Any, ...], values: tuple[Any, ...]) -> list[Any]:
         request = self._request(values)
         if request is None:
-            return Records(())
+            return []
         collection, fresh = self.statement.collect(self.scan.table, request, bool(self.lookups))
         # Another statement that shares the snapshot may have the same scan with the same values.
         identity = self.scan.id, tuple(self.unkeyed), known
-        records = collection.lists.get(identity)
-        if records is None:
-            unchecked = iter(collection.records)
-            checked = self._checked(unchecked, values, self.unkeyed, fresh=fresh)
-            records = collection.records if checked is unchecked else Records(checked)
-            collection.lists[identity] = records
+        if not self.lookups and identity in collection.lists:
+            return collection.lists[identity]
+        unchecked = iter(collection.records)
+        checked = self._checked(unchecked, values, self.unkeyed, fresh=fresh)
+        if checked is unchecked:
+            return collection.records
+        if self.lookups:
+            return list(checked)
+        records = collection.lists[identity] = Records(checked)
         return records
 
     def _look_up(self, values: tuple[Any, ...]) -> Sequence[Any]:
@@ -253,9 +256,10 @@ class Run:
         terms = self.scan.terms
         if records is not self.indexed:
             columns = tuple(terms[i].column for i in self.keys)
-            if columns not in records.indexes:
-                records.indexes[columns] = _index(records, columns)
-            self.index = records.indexes[columns]
+            indexes = records.indexes if isinstance(records, Records) else {}
+            if columns not in indexes:
+                indexes[columns] = _index(records, columns)
+            self.index = indexes[columns]
             self.indexed = records
             if len(terms) == 1 and terms[0].column.type == INTEGER:
                 self.only_key = 0
@@ -273,7 +277,7 @@ class Run:
         return found
 
 
-def _index(records: Records, columns: Sequence[Column]) -> dict[Any, Any]:
+def _index(records: list[Any], columns: Sequence[Column]) -> dict[Any, Any]:
     """``{key: records}``, without the keys that hold a NULL: they equal nothing."""
     keys = keys_of(records, columns)
     index: dict[Any, Any] = dict(zip(keys, zip(records)))

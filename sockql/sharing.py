@@ -88,6 +88,8 @@ class Sharing:
     def __init__(self) -> None:
         self._uses: dict[str, list[Use]] = {}
         self._wanted: dict[str, Wanted | None] = {}
+        #: The columns that look-ups want, by table.
+        self._looked_up: dict[str, frozenset[str]] = {}
 
     def add(self, analysis: Analysis) -> None:
         """Count a statement in; before any of them is run."""
@@ -107,11 +109,17 @@ class Sharing:
             return wanted.request(table, request)
         if not request.looks_up:
             return request  # of a statement that was not foreseen
-        lookups = [use for use in self._uses.get(table.schema.name, ()) if use.lookup]
+        name = table.schema.name
+        if name not in self._looked_up:
+            lookups = [use for use in self._uses.get(name, ()) if use.lookup]
+            self._looked_up[name] = Wanted(lookups).columns
+        columns = self._looked_up[name]
+        if columns <= request.columns:
+            return request
         return Request(
             table.schema,
             request.snapshot,
-            columns=request.columns.union(*(use.columns for use in lookups)),
+            columns=request.columns | columns,
             constraints=request.constraints,
             trace=request.trace,
         )

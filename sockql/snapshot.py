@@ -37,14 +37,14 @@ class Collection:
 
     __slots__ = ("columns", "constraints", "error", "lists", "notices", "records", "refusals")
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, records: list[Any]) -> None:
         self.columns = request.columns
         self.constraints = request.constraints
-        self.records = Records(())
+        self.records = records
         self.error: DataError | None = None
         self.lists: dict[Hashable, Records] = {}
-        self.notices: list[str] = []
-        self.refusals: list[Refusals] = []
+        self.notices: Sequence[str] = ()
+        self.refusals: Iterable[Refusals] = ()
 
 
 class Snapshot:
@@ -103,8 +103,8 @@ class Snapshot:
         found = None if lookup else self.find(request)
         if found is not None:
             return found, False
-        collection = Collection(request)
-        collection.records = _read(table, request, host)
+        records = _read(table, request, host)
+        collection = Collection(request, records if lookup else Records(records))
         if not lookup:
             self._collections.setdefault(request.schema.name, []).append(collection)
         return collection, True
@@ -119,12 +119,13 @@ class Snapshot:
             if wider.looks_up:
                 self._lookups[identity] = found
             else:
+                found.records = Records(found.records)
                 self._collections.setdefault(request.schema.name, []).append(found)
         return found
 
     def _collect_for_all(self, table: Table[Any], request: Request, host: Host) -> Collection:
         """Collect what others will use as well, and keep what it lacks."""
-        collection = Collection(request)
+        collection = Collection(request, [])
         said, host.notices = host.notices, []
         refusals, self.refusals = self.refusals, {}
         self._since = perf_counter()
@@ -135,9 +136,10 @@ class Snapshot:
         finally:
             self._spent += perf_counter() - self._since
             self._since = None
-            collection.refusals = list(self.refusals.values())
-            counted = {text for refused in collection.refusals for text in refused.said}
-            collection.notices = [text for text in host.notices if text not in counted]
+            collection.refusals = self.refusals.values()
+            if host.notices:
+                counted = {text for refused in collection.refusals for text in refused.said}
+                collection.notices = [text for text in host.notices if text not in counted]
             host.notices, self.refusals = said, refusals
         return collection
 
@@ -147,9 +149,9 @@ class Snapshot:
         return self._spent + running
 
 
-def _read(table: Table[Any], request: Request, host: Host) -> Records:
+def _read(table: Table[Any], request: Request, host: Host) -> list[Any]:
     started = perf_counter()
-    records = Records(table.records(request, host))
+    records = list(table.records(request, host))
     request.trace.seconds += perf_counter() - started
     request.trace.rows += len(records)
     return records
