@@ -107,7 +107,11 @@ def test_some_can_be_chosen(machine: Machine, words: list[str], names: list[str]
         (["list"], "list is a report, not an audit: sockql run list shows it"),
         (["worker"], "no saved query worker; did you mean workers?"),
         (["./none"], "./none: No such file or directory"),
-        (["--tag", "play"], "none of 4 audits has that tag and is so severe"),
+        (["--tag", "play"], "--tag play: no query has it; there are work"),
+        (
+            ["--tag", "work", "--severity", "critical"],
+            "none of 4 audits has that tag and is so severe",
+        ),
         (["--severity", "worse"], "--severity worse: not one of info, low, medium, high, critical"),
         (["--fail-on", "worse"], "--fail-on worse: not one of info, low, medium, high, critical"),
         (["--budget", "0"], "--budget 0: not a positive number of seconds"),
