@@ -14,12 +14,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any, Final
 
+    from sockql.command.declarations import Command
+
 USAGE: Final = 'sockql [options] "SQL"\n       sockql [options] COMMAND ...'
 DESCRIPTION: Final = "SQL over the live sockets, processes and file descriptors of this host."
 SQL_HELP: Final = (
     "one statement or several; standard input when there is none, or for -; on a terminal "
     "without SQL the interactive shell"
 )
+
+#: Where argparse begins what it says of an option.
+_COLUMN: Final = 24
 
 _ACTIONS: Final = {SET: "store_const", TAKE: "store", ADD: "append"}
 
@@ -57,10 +62,7 @@ def _meant(flag: str) -> str:
 
 def build_parser() -> Parser:
     """The parser for command lines that :func:`sockql.command.options.parse_plain` leaves, and for help."""
-    epilog = "commands:\n" + "".join(
-        f"  {f'{command.name} {command.metavar}':<22}{command.help}\n"
-        for command in COMMANDS.values()
-    )
+    epilog = "commands:\n" + "".join(map(_line, COMMANDS.values()))
     parser = Parser(
         prog="sockql",
         usage=USAGE,
@@ -72,6 +74,14 @@ def build_parser() -> Parser:
     parser.add_argument("words", nargs="*", metavar="SQL", help=SQL_HELP)
     add_options(parser)
     return parser
+
+
+def _line(command: Command) -> str:
+    """What the help says of a command; what takes more than its column has a line to itself."""
+    words = f"  {command.name} {command.metavar}".rstrip()
+    if len(words) > _COLUMN - 2:
+        return f"{words}\n{' ' * _COLUMN}{command.help}\n"
+    return f"{words:<{_COLUMN}}{command.help}\n"
 
 
 def add_options(parser: Parser, command: str | None = None) -> None:

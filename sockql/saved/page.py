@@ -22,8 +22,8 @@ check` looks for mistakes without running any. In the shell it is `.run`, `.quer
 
 ```sh
 sockql queries --tag network --severity medium
-sockql queries show listening
-sockql run listening --json
+sockql queries show listening-ports
+sockql run listening-ports --json
 sockql run ./on-port.sql -p port=8080
 sockql queries check ./queries
 ```
@@ -68,7 +68,7 @@ where state = 'LISTEN' and sport = :port and name not in (select name from allow
 The header is read strictly: an unknown key, a value of another type or a key given twice is an
 error with the number of its line. A text with `: ` in it, and a text that YAML takes for something
 else (`no`, `22`, `2024-01-01`), has to be in quotes. Of several comments before the statement the
-first one that has one of these keys is the header:
+one that has one of these keys is the header:
 """
 
 _PARAMETERS: Final = """\
