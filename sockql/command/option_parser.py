@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any, Final
 
-    from sockql.command.declarations import Command
+    from sockql.command.declare import Command
 
 USAGE: Final = 'sockql [options] "SQL"\n       sockql [options] COMMAND ...'
 DESCRIPTION: Final = "SQL over the live sockets, processes and file descriptors of this host."
