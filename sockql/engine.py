@@ -323,7 +323,7 @@ class Engine:
                 analysis = self._analyse(sql, values)
             except (apsw.Error, SockqlError, KeyError, TypeError):
                 analysis = Analysis()  # it fails by itself
-            analysis.loops = None  # whose rows SQLite would not see
+            analysis.counts = analysis.loops = None  # whose rows SQLite would not see
         self._interrupted = False
         self._deadline = None if self.timeout is None else perf_counter() + self.timeout
         self.statement = Statement(self.host, analysis, snapshot=self._shared)

@@ -38,6 +38,21 @@ def test_each_statement_asks_anew_and_for_what_it_uses(engine: Engine, things: T
     assert [request.values("p") for request in things.requests] == [None, {3}]
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select count(*) from things",
+        "select word, count(*) from things group by word",
+        "select n from things",
+        "select a.n, b.n from things a join things b using(p)",
+    ],
+)
+def test_rows_are_those_of_the_engine(engine: Engine, sql: str) -> None:
+    rows = engine.query(sql)
+    assert rows
+    assert list(engine.connection.execute(sql)) == rows
+
+
 def test_several_statements_are_one_after_the_other(engine: Engine, things: Things) -> None:
     cursor = engine.connection.cursor()
     found = list(cursor.execute("select count(*) from things; select max(k) from things"))
