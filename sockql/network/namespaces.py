@@ -11,6 +11,7 @@ Source: fs/nsfs.c, fs/proc/proc_net.c; namespaces(7), setns(2).
 from __future__ import annotations
 
 import os
+from errno import EPERM
 
 from sockql.errors import DataError
 from sockql.proc.procfs import GONE, REFUSED, bracketed
@@ -35,15 +36,17 @@ class Namespace:
     ``inode`` is None where it cannot be read; ``file`` then is the number of its ``net/dev``.
     ``members`` are directories of procfs: ``PID`` for processes, ``PID/task/TID`` for threads.
     ``links`` are paths below procfs that open the namespace, beside ``ns/net`` of the members;
-    ``mounts`` are the mount points.
+    ``mounts`` are the mount points; ``avoided`` says that one of them is no link, since a server
+    who may not answer would have to be asked for it.
     """
 
-    __slots__ = ("file", "inode", "links", "members", "mounts", "own")
+    __slots__ = ("avoided", "file", "inode", "links", "members", "mounts", "own")
 
     def __init__(self, inode: int | None, file: int | None = None, *, own: bool = False) -> None:
         self.inode = inode
         self.file = file
         self.own = own
+        self.avoided = False
         self.members: list[str] = []
         self.links: list[str] = []
         self.mounts: list[str] = []
@@ -77,7 +80,9 @@ class Namespace:
 
         :raises PermissionError: when nothing that leads there may be opened.
         """
-        refused = None
+        refused: OSError | None = None
+        if self.avoided:
+            refused = PermissionError(EPERM, os.strerror(EPERM))
         for path in (*(f"{member}/ns/net" for member in self.members), *self.links):
             try:
                 descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=proc)
@@ -195,6 +200,7 @@ class Survey:
 
     def _mounts(self, viewer: str) -> None:
         """Find the namespaces that are mounted in the mount namespace of ``viewer``."""
+        from sockql.proc.mount_points import asks_a_server, places
         from sockql.proc.mountinfo import unescape
         from sockql.proc.procfs import read_list, readable_text
 
@@ -216,7 +222,10 @@ class Survey:
             shown = readable_text(point)
             if shown not in namespace.mounts:
                 namespace.mounts.append(shown)
-                namespace.links.append(f"{viewer}/root{os.fsdecode(point)}")
+                if self._host.stat != "fresh" and asks_a_server(shown, places(data)):
+                    namespace.avoided = True
+                else:
+                    namespace.links.append(f"{viewer}/root{os.fsdecode(point)}")
 
     # -- threads, other mount namespaces, descriptors ---------------------------------------
 

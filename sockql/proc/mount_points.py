@@ -9,7 +9,7 @@ from sockql.proc.procfs import readable_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from typing import Final, TypeAlias
 
     from sockql.host import Host
@@ -68,11 +68,7 @@ class MountPoints:
 
         ``process`` leads from ``directory`` to /proc/PID.
         """
-        return any(
-            (type in _REMOTE or type.startswith("fuse."))
-            and (path == point or path.startswith(f"{point.rstrip('/')}/"))
-            for point, _, type in self._of(directory, process).values()
-        )
+        return asks_a_server(path, self._of(directory, process).values())
 
     def _of(self, directory: int, process: str) -> dict[int, Place]:
         """The mounts of the namespace that a process is in."""
@@ -89,6 +85,23 @@ class MountPoints:
                 mounts = {}
             self._by_namespace[namespace] = mounts
         return mounts
+
+
+def asks_a_server(path: str, places: Iterable[Place]) -> bool:
+    """Whether looking up ``path`` may have to ask a server, by the mounts that it leads over."""
+    return any(
+        (type in _REMOTE or type.startswith("fuse."))
+        and (path == point or path.startswith(f"{point.rstrip('/')}/"))
+        for point, _, type in places
+    )
+
+
+def places(data: bytes) -> Iterable[Place]:
+    """The mounts in a mountinfo file.
+
+    :raises ParseError: when a line is not laid out as documented.
+    """
+    return _places(mountinfo.parse(data)).values()
 
 
 def _places(mounts: Iterator[mountinfo.Mount]) -> dict[int, Place]:

@@ -23,6 +23,7 @@ from tests.live.children import child, wait_until
 PATIENCE = 60.0
 #: What is mapped stays mapped.
 KEPT: list[mmap.mmap] = []
+CLONE_NEWNET = 0x40000000
 
 
 class Dead(NamedTuple):
@@ -31,6 +32,15 @@ class Dead(NamedTuple):
     pid: int
     point: str
     dev: str
+
+
+def mount_namespace(path: Path) -> None:
+    """Mount a new network namespace, in which no process is, at a file."""
+    here = os.open("/proc/self/ns/net", os.O_RDONLY)
+    assert fuse.libc.unshare(CLONE_NEWNET) == 0
+    assert fuse.libc.mount(b"/proc/self/ns/net", bytes(path), None, 0x1000, None) == 0  # MS_BIND
+    assert fuse.libc.setns(here, CLONE_NEWNET) == 0
+    os.close(here)
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +62,7 @@ def dead(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dead]:
         os.stat(point)  # so that the kernel knows it
         KEPT.append(mmap.mmap(file, 4096, prot=mmap.PROT_READ))
         number = os.fstat(file).st_dev
+        mount_namespace(point / "space")
         server.stop()
         return server.pid, number
 
@@ -146,6 +157,9 @@ def test_where_nothing_may_be_examined_the_rest_is_there(dead: Dead) -> None:
         "select count(*) as rows from (select * from file_locks)",
         "select count(*) as rows from (select * from namespaces)",
         "select count(*) as rows from (select * from process_maps)",
+        "select count(*) as rows from (select * from network_namespaces)",
+        "select count(*) as rows from (select * from sockets)",
+        "select count(*) as rows from (select * from interfaces)",
     ],
 )
 def test_no_table_waits_for_the_server(dead: Dead, query: str) -> None:
