@@ -144,9 +144,9 @@ class _Search:
         )
         linked = self.links(kinds, there.holders)
         yield from self.directed(there)
-        if "pidfd" in kinds:
-            yield from self.directed(self.find(Wanted(frozenset(("pidfd",)))))
-        far = self.find(_opposite(there, linked))
+        # Any process may have a pidfd of them.
+        far = self.find(_opposite(there, linked, kinds & {"pidfd"}))
+        yield from self.directed(far)
         yield from map(_turned, filter(_held, _socket_rows(there, far, linked)))
         yield from map(_turned, filter(_held, _file_rows(there, far)))
 
@@ -228,9 +228,9 @@ def _same(target: Any, inode: int | None, device: str | None) -> bool:
 # -- what has two ends ------------------------------------------------------------------------
 
 
-def _opposite(near: Found, linked: Links) -> Wanted:
-    """What to look for at the other ends."""
-    kinds = {kind for kind, _ in near.files}
+def _opposite(near: Found, linked: Links, more: frozenset[str] = frozenset()) -> Wanted:
+    """What to look for at the other ends, and the kinds ``more``."""
+    kinds = {*more, *(kind for kind, _ in near.files)}
     sockets = _peers(linked)
     if sockets:
         kinds |= SOCKETS
