@@ -238,7 +238,8 @@ class Columns:
         hidden=True,
     )
     size = integer(
-        "Length of a file, directory or symbolic link; NULL for all other types.",
+        "Length of a file, directory or symbolic link, where it is on a server as it was when the "
+        "kernel last heard of it; NULL for all other types.",
         source="st_size",
         unit="bytes",
         get=_of_path(_size),

@@ -20,10 +20,17 @@ _BLOCK = re.compile(r"^```sql\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"`([^`]+)`")
 
 
-def rows() -> Iterator[list[str]]:
+def section(peer: str) -> str:
+    """The part of the page that is about ``peer``."""
+    start = PAGE.index(f"\n## {peer}\n")
+    end = PAGE.find("\n## ", start + 4)
+    return PAGE[start : end if end > 0 else None]
+
+
+def rows(text: str = PAGE) -> Iterator[list[str]]:
     """The cells of each row of each table, without the lines of names."""
     previous = ""
-    for line in PAGE.splitlines():
+    for line in text.splitlines():
         if line.startswith("|") and not line.startswith("|---") and previous.startswith("|"):
             yield [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
         previous = line
@@ -44,14 +51,20 @@ def commands() -> list[str]:
 
 def query_of(heading: str) -> str:
     """The query that stands in a block of its own under ``heading``."""
-    found = _BLOCK.search(PAGE, PAGE.index(f"\n### {heading}\n"))
-    assert found
-    return str(found.group(1))
+    return queries_of(heading)[0]
 
 
-def query_for(peer: str) -> str:
-    """The first query in the row whose first cell is ``peer``."""
-    (cells,) = [cells for cells in rows() if cells[0] == peer]
+def queries_of(heading: str) -> list[str]:
+    """All of those under ``heading``."""
+    start = PAGE.index(f"\n### {heading}\n")
+    end = PAGE.find("\n##", start + 4)
+    found: list[str] = _BLOCK.findall(PAGE[start : end if end > 0 else None])
+    return found
+
+
+def query_for(option: str, peer: str) -> str:
+    """The first query in the row of ``peer`` whose first cell is ``option``."""
+    (cells,) = [cells for cells in rows(section(peer)) if cells[0] == option]
     found: list[str] = _CODE.findall(cells[-1])
     return next(code for code in found if code.startswith("select "))
 
@@ -79,11 +92,9 @@ def test_every_row_answers_or_says_that_there_is_no_answer() -> None:
     for cells in rows():
         answer = cells[-1]
         assert len(cells) in (2, 3), cells
-        assert (
-            "`select " in answer
-            or "`sockql " in answer
-            or answer.startswith(("no answer", "notices", "the query that follows", "see ["))
-        ), cells
+        assert any(
+            start in answer for start in ("`select ", "`with ", "`sockql ")
+        ) or answer.startswith(("no answer", "notices", "the query that follows", "see [")), cells
 
 
 def test_every_link_of_the_page_leads_somewhere() -> None:
@@ -99,10 +110,7 @@ def test_every_link_of_the_page_leads_somewhere() -> None:
 
 def words_of(peer: str) -> set[str]:
     """The words in the first columns of the section of ``peer``."""
-    section = PAGE[PAGE.index(f"\n## {peer}\n") :]
-    end = section.find("\n## ", 1)
-    lines = section[: end if end > 0 else None].splitlines()
-    first = " ".join(line.split("|")[1] for line in lines if line.startswith("| "))
+    first = " ".join(cells[0] for cells in rows(section(peer)))
     return set(re.findall(r"[^\s`,();…]+", first))
 
 

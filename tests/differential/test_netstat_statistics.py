@@ -136,7 +136,7 @@ def test_multicast_groups_are_those_of_netstat(network: World, need: Need) -> No
         rows = lines(network.run("netstat", "-gn"))[3:]
         return [(name, int(users), group) for name, users, group in rows]
 
-    rows, found = network.agree(query_for("`-g`"), ask)
+    rows, found = network.agree(query_for("`-g`", "netstat"), ask)
     assert ordered(rows) == ordered(found)
 
 
@@ -172,7 +172,7 @@ def test_the_states_of_tcp_are_those_of_ss(network: World, need: Need) -> None:
         )
         return total, estab, timewait
 
-    parts = [f"({query_for(word)})" for word in ("Total", "TCP: estab", "TCP: timewait")]
+    parts = [f"({query_for(word, 'ss')})" for word in ("Total", "TCP: estab", "TCP: timewait")]
     rows, found = network.agree(f"select {', '.join(parts)}", ask)
     assert rows == [found]
 

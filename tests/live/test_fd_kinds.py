@@ -13,6 +13,7 @@ from sockql import connect
 from sockql.engine import Engine
 from tests.live import kinds
 from tests.live.children import child
+from tests.test_peers_doc import queries_of
 
 
 @pytest.fixture
@@ -66,3 +67,20 @@ def test_info_answers_questions_in_sql(engine: Engine) -> None:
         )
     assert timers == [(1, "CLOCK_MONOTONIC")]
     assert waiting == [(pid, "SIGTERM")]
+
+
+def test_types_of_bpf_have_names_on_the_page_of_the_peers(engine: Engine) -> None:
+    def prepare() -> list[kinds.Made | str]:
+        return [kinds.attempt(factory) for factory in (kinds.bpf_map, kinds.bpf_program)]
+
+    with child(prepare) as (pid, made):
+        for one in made:
+            if isinstance(one, str):
+                pytest.skip(f"no BPF here ({one})")
+        found = [
+            row[3]
+            for sql in queries_of("Types of BPF")
+            for row in engine.query(sql)
+            if row[0] == pid
+        ]
+    assert found == ["hash", "socket_filter"]
