@@ -124,6 +124,7 @@ def test_a_path_over_a_mount_of_a_server_is_not_looked_up(
         ("/mnt a/x", True),
         ("/data/x", False),
         ("/run/user/7/doc/x", True),
+        ("/\udcff/x", True),
     ],
 )
 def test_mounts_on_the_way_say_who_would_be_asked(tmp_path: Path, path: str, remote: bool) -> None:
@@ -131,6 +132,7 @@ def test_mounts_on_the_way_say_who_would_be_asked(tmp_path: Path, path: str, rem
         b"28 27 0:50 / /home rw - nfs4 server:/home rw\n"
         b"29 27 0:51 / /mnt\\040a rw - cifs //server/a rw\n"
         b"30 27 254:1 / /data rw - xfs /dev/vdb rw\n"
+        b"32 27 0:53 / /\xff rw - ceph server:/ rw\n"
         b"31 27 0:52 / /run/user/7/doc rw - fuse.portal portal rw\n"
     )
     directory = process(tmp_path, ROOT + lines)

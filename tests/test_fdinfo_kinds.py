@@ -143,6 +143,7 @@ FDINFO = st.lists(
         (b"iff:\t7\n", {"iff": "7"}),
         (b"tty-index:\t3\n", {"tty-index": 3}),
         (b"scm_fds: 2\n", {"scm_fds": 2}),
+        (b"name:\ta\rsize: 7\n", {"name": "a\rsize: 7"}),
         (
             b"size:\t4096\ncount:\t2\nexp_name:\tsystem\nname:\tcaf\xe9\n",
             {"size": 4096, "count": 2, "exp_name": "system", "name": "caf\\xe9"},

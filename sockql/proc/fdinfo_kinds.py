@@ -72,7 +72,8 @@ def parse(data: bytes) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     key = ""
-    for line in data.splitlines():
+    # Not splitlines(): a name may hold a carriage return.
+    for line in data.split(b"\n"):
         lead = next((lead for lead in _COMPOUND if line.startswith(lead)), None)
         if lead is not None:
             words = line if lead == b"tfd:" else line[len(lead) :]

@@ -1,4 +1,4 @@
-"""Where the mounts are that descriptors were opened in, by the number that fdinfo says."""
+"""Mounts of processes: where one is, by the number that fdinfo says, and what leads to servers."""
 
 from __future__ import annotations
 
@@ -68,7 +68,8 @@ class MountPoints:
 
         ``process`` leads from ``directory`` to /proc/PID.
         """
-        return asks_a_server(path, self._of(directory, process).values())
+        text = path if path.isascii() else readable_text(os.fsencode(path))
+        return asks_a_server(text, self._of(directory, process).values())
 
     def _of(self, directory: int, process: str) -> dict[int, Place]:
         """The mounts of the namespace that a process is in."""
@@ -88,7 +89,10 @@ class MountPoints:
 
 
 def asks_a_server(path: str, places: Iterable[Place]) -> bool:
-    """Whether looking up ``path`` may have to ask a server, by the mounts that it leads over."""
+    """Whether looking up ``path`` may have to ask a server, by the mounts that it leads over.
+
+    ``path`` is readable text, as those of the mounts are.
+    """
     return any(
         (type in _REMOTE or type.startswith("fuse."))
         and (path == point or path.startswith(f"{point.rstrip('/')}/"))
