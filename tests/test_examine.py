@@ -64,7 +64,9 @@ def test_devices_are_two_numbers() -> None:
 
 def test_where_nothing_may_be_asked_nothing_is_known() -> None:
     found = examiner("never")
-    assert (found.stat("/", -100), found.find("/", "", -100)) == (None, None)
+    directory = os.open("/proc/self", os.O_RDONLY)
+    assert (found.stat("/", -100), found.find("/", "", directory)) == (None, None)
+    os.close(directory)
     assert found.unlinked("/x (deleted)", "x", "", -100)
     assert not found.unlinked("/x", "x", "", -100)
 
@@ -111,6 +113,22 @@ def test_a_path_over_a_mount_of_a_server_is_not_looked_up(
     if stat == "cached":
         with pytest.raises(PermissionError):
             found.find(link, "", directory)
+    os.close(directory)
+
+
+@pytest.mark.parametrize("stat", ["cached", "fresh"])
+def test_below_another_root_nothing_is_looked_up(
+    tmp_path: Path, stat: Literal["cached", "fresh"]
+) -> None:
+    """The kernel's paths start at the root of the namespace, wherever that of the process is."""
+    (tmp_path / "mountinfo").write_bytes(ROOT)
+    (tmp_path / "root").symlink_to(tmp_path)
+    (tmp_path / "true name (deleted)").write_text("")
+    directory = os.open(tmp_path, os.O_RDONLY)
+    found = examiner(stat)
+    with pytest.raises(PermissionError):
+        found.find("/true name (deleted)", "", directory)
+    assert found.unlinked("/true name (deleted)", "true name (deleted)", "", directory)
     os.close(directory)
 
 

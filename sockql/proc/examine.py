@@ -15,7 +15,7 @@ from errno import ENOSYS, EPERM
 from struct import Struct
 
 from sockql.proc import libc
-from sockql.proc.mount_points import MountPoints
+from sockql.proc.mount_points import MountPoints, root_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,14 +82,17 @@ class Examiner:
 
         ``process`` leads from ``directory`` to /proc/PID, and ends in a slash unless it is empty.
 
-        :raises OSError: when there is nothing, or nobody may be asked.
+        :raises OSError: when there is nothing, or it cannot be found out: a server would have to
+            be asked, or the process has changed its root, below which the kernel's paths do not
+            start.
         """
-        if self._host.stat == "cached" and self._asks_a_server(path, process, directory):
-            raise PermissionError(EPERM, "a server would have to be asked")
+        if root_of(process, directory) not in ("/", None):
+            raise PermissionError(EPERM, "the process has another root")
+        if self._host.stat == "cached":
+            mounts = MountPoints.of(self._request, self._host)
+            if mounts.remote(path, directory, process):
+                raise PermissionError(EPERM, "a server would have to be asked")
         return self.stat(f"{process}root{path}", directory, follow)
-
-    def _asks_a_server(self, path: str, process: str, directory: int) -> bool:
-        return MountPoints.of(self._request, self._host).remote(path, directory, process)
 
     def unlinked(self, link: str, name: str, process: str, directory: int) -> bool:
         """Whether ``link``, the text of the magic link ``name``, is the path of a deleted file.

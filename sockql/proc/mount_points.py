@@ -30,9 +30,9 @@ _REMOTE: Final = frozenset(
 
 
 class MountPoints:
-    """Mount points by mnt_id, read once for each mount namespace of a statement.
+    """Mount points by mnt_id, read once in a statement for each mount namespace.
 
-    A mount has one number in the whole system.  It is looked for in the namespace of the process
+    Below another root than the namespace's only some mounts are to be seen.  A mount has one number in the whole system.  It is looked for in the namespace of the process
     first, and in all others when a descriptor came from there.
     """
 
@@ -77,15 +77,27 @@ class MountPoints:
             namespace = os.readlink(f"{process}ns/mnt", dir_fd=directory)
         except OSError:
             namespace = ""
-        mounts = self._by_namespace.get(namespace)
-        if mounts is None or not namespace:
+        seen = namespace and f"{namespace} {root_of(process, directory)}"
+        mounts = self._by_namespace.get(seen)
+        if mounts is None or not seen:
             try:
                 data = procfs.read_list(f"{process}mountinfo", directory)
                 mounts = _places(mountinfo.parse(data))
             except OSError:
                 mounts = {}
-            self._by_namespace[namespace] = mounts
+            self._by_namespace[seen] = mounts
         return mounts
+
+
+def root_of(process: str, directory: int) -> str | None:
+    """The root directory of a process, as seen from that of its mount namespace.
+
+    None when it cannot be read, or is no link (in a copy of a procfs).
+    """
+    try:
+        return os.readlink(f"{process}root", dir_fd=directory)
+    except OSError:
+        return None
 
 
 def asks_a_server(path: str, places: Iterable[Place]) -> bool:
