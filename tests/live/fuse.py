@@ -76,7 +76,11 @@ class Server:
                 os._exit(0)
 
     def stop(self) -> None:
-        """From now on nobody answers."""
+        """From now on nobody answers.
+
+        It has to be killed before the processes that have something open on the mount: closing
+        that, as a process does when it is killed, waits for an answer as well.
+        """
         os.kill(self.pid, signal.SIGSTOP)
         os.waitpid(self.pid, os.WUNTRACED)
 
