@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sockql import tables
 from sockql.archive.layout import OWN
 from sockql.archive.reader import Archive
 from sockql.engine import Engine
@@ -30,7 +29,8 @@ class Replay(Engine):
     def __init__(self, path: str, at: str = "") -> None:
         self.archive = Archive(path, at)
         super().__init__(Host())
-        names = {*tables.NAMES, *self.archive.tables, *OWN}
+        # Every name that the live host would answer to, osquery's too.
+        names = {*self.dialect.names, *self.dialect.others, *self.archive.tables, *OWN}
         for name in names:
             self.add(name, partial(self.archive.table, name))
         self._users: dict[int, str] | None = None

@@ -142,6 +142,8 @@ def _engine(options: Options) -> Engine:
     if options.archive is not None:
         if options.proc is not None or options.netns is not None:
             raise UsageError("--from reads a file: there is no --proc and no --netns to it")
+        if options.osquery:
+            raise UsageError("--from reads a file of sockql's tables: osquery's are not in it")
         from sockql.archive.replay import Replay
 
         return Replay(options.archive, options.at or "")
