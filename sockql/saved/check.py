@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sockql.errors import QueryError, UsageError
+from sockql.errors import DataError, QueryError, UsageError
 from sockql.saved.binding import Binding
 from sockql.saved.query import ANY, TABLE, HeaderError, line_at, read
 from sockql.saved.tables import Tables
@@ -70,6 +70,9 @@ def _problems(engine: Engine, query: Query) -> Iterator[Problem]:
         except QueryError as error:
             yield problem(query, error)
             return
+        except DataError as error:  # a snapshot lacks the table
+            yield Problem(query.path, _first_line(query), str(error))
+            return
     for key in query.keys:
         if key not in columns:
             text = f"keys: the result has no column {key}; it has {', '.join(columns)}"
@@ -104,7 +107,11 @@ def problem(query: Query, error: QueryError) -> Problem:
         text += f"; {meant}"
     start = query.sql.find(error.sql) if error.sql else -1
     if offset is None or start < 0:
-        first = next(iter(tokens(query.sql)), (0, ""))[0]
-        return Problem(query.path, line_at(query.sql, first), text)
+        return Problem(query.path, _first_line(query), text)
     offset += start
     return Problem(query.path, line_at(query.sql, offset), text, query.sql, offset)
+
+
+def _first_line(query: Query) -> int:
+    """The line on which the statement begins."""
+    return line_at(query.sql, next(offset for offset, token in tokens(query.sql) if token != ";"))

@@ -302,3 +302,16 @@ def test_a_query_takes_a_file_or_the_rows_of_its_default(
         "sockql: none.tsv: No such file or directory\n",
     )
     assert not os.path.exists("out.csv")
+
+
+def test_a_snapshot_that_lacks_a_table_is_a_problem_of_each_query(
+    capfd: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    assert sockql(capfd, "snapshot", "s.db", "--tables", "mounts", "--netns", "self")[0] == 0
+    (folder / "a.sql").write_text("-- A.\n\nselect 1 from users")
+    (folder / "b.sql").write_text("select count(*) > 0 as mounted from mounts")
+    assert sockql(capfd, "--from", "s.db", "run", "b", "--csv")[:2] == (0, "mounted\n1\n")
+    status, out, err = sockql(capfd, "--from", "s.db", "queries", "check", "a", "b")
+    assert (status, err) == (2, "sockql: 2 queries, 1 problem\n")
+    assert out.startswith(f"{folder}/a.sql:3: s.db: the table users was not captured")
+    assert out.count("\n") == 1
