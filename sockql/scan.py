@@ -211,7 +211,12 @@ def plan(
             operator = _operator(columns[position], operation, info, i)
         if operator is None:
             others = True
-            starved = starved or (position >= 0 and not usable and columns[position].parameter)
+            starved = starved or (
+                position >= 0
+                and not usable
+                and columns[position].parameter
+                and not columns[position].unlisted
+            )
             continue
         column = columns[position]
         right = info.get_aConstraint_rhs(i)

@@ -93,7 +93,9 @@ class Column:
     that an inner loop may ask for value after value (``pid``: straight to /proc/N); a join on any
     other column is answered from an index that the engine builds once in a statement.
     ``parameter`` says that a condition on it tells the source what to read: its rows are not
-    among those of a request without it (a path, another root directory).  ``index``
+    among those of a request without it (a path, another root directory).  ``unlisted`` says so of
+    some of its rows only: what has the value is found by it, though no listing may have it (the
+    number of a thread in /proc).  ``index``
     says that a value of the column is shared by few rows.  ``needs`` is a bit set
     with a meaning of the table's own (attributes to request, files to read); the request carries
     the union over the columns in use.  ``values`` is the closed set of texts, where there is one;
@@ -119,6 +121,7 @@ class Column:
         "source",
         "type",
         "unit",
+        "unlisted",
         "usual",
         "values",
     )
@@ -145,6 +148,7 @@ class Column:
         parameter: bool = False,
         push: int = 0,
         unit: str | None = None,
+        unlisted: bool = False,
         usual: Sequence[str] = (),
         values: Sequence[str] | None = None,
     ) -> None:
@@ -159,9 +163,10 @@ class Column:
         self.hidden = hidden
         self.index = index
         self.lookup = lookup or parameter
+        self.unlisted = unlisted
         self.needs = needs
         self.nocase = nocase
-        self.parameter = parameter
+        self.parameter = parameter or unlisted
         self.push = push
         self.unit = unit
         self.usual = tuple(usual)
@@ -207,7 +212,7 @@ class Schema:
         self.examples = examples
         self.by_name = {column.name: column for column in columns}
         #: Whether a column tells the source what to read.
-        self.parameters = any(column.parameter for column in columns)
+        self.parameters = any(column.parameter and not column.unlisted for column in columns)
 
     @property
     def visible(self) -> tuple[Column, ...]:

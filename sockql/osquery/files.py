@@ -15,7 +15,7 @@ from os.path import basename, dirname
 
 from sockql.errors import QueryError
 from sockql.osquery.root import Root
-from sockql.proc.procfs import bracketed
+from sockql.proc.procfs import REFUSED, bracketed, readable_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,6 +73,15 @@ def find(request: Request, host: Host) -> Iterator[Found]:
             namespace = mount_namespace(host, pid)
             for path, directory in _paths(request, host, root):
                 yield Found(root, path, directory, namespace)
+            _report(root, table, host)
+
+
+def _report(root: Root, table: str, host: Host) -> None:
+    """Say which paths we were not let look at: the first, and how many more there are."""
+    if root.refused:
+        first, more = readable_text(root.refused[0]), len(root.refused) - 1
+        others = f" and {more} more" if more else ""
+        host.notice(f"{table}: {first}{others} not readable (EACCES); run as root")
 
 
 def _named(request: Request, column: str) -> bool:
@@ -137,7 +146,9 @@ def _listed(root: Root, directory: bytes) -> list[tuple[bytes, bool, bool]]:
     """What is in it; nothing when there is no such directory, or when it cannot be read."""
     try:
         return root.scandir(directory)
-    except OSError:
+    except OSError as error:
+        if error.errno in REFUSED:
+            root.refused.append(directory)
         return []
 
 

@@ -32,7 +32,7 @@ class Root:
     Methods raise OSError as the calls of ``os`` do that they are named after.
     """
 
-    __slots__ = ("_directory", "pid")
+    __slots__ = ("_directory", "pid", "refused")
 
     def __init__(self, host: Host, pid: int = 0) -> None:
         """That of the process ``pid``, of the host for 0.
@@ -40,6 +40,8 @@ class Root:
         :raises OSError: when there is no such process, or it does not let us look.
         """
         self.pid = pid
+        #: Paths that we were not let look at, for whoever looks to add to and to say.
+        self.refused: list[bytes] = []
         self._directory: int | None = None
         if pid or host.proc_path != "/proc":
             flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC

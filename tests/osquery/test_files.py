@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 
+from sockql.dialect import OSQUERY, SOCKQL, Dialect
 from sockql.engine import Engine
 from sockql.errors import QueryError
 from sockql.host import Host
 from sockql.osquery.files import matches
 from tests.fakeproc import Link, Tree, proc_tree
+from tests.live.children import child
 from tests.osquery.asking import ask, connected
 
 
@@ -270,7 +272,7 @@ def test_a_file_that_cannot_be_read_has_empty_hashes(folder: Path) -> None:
     file.chmod(0)
     host = Host()
     assert ask(host, f"select md5, sha256 from hash where path = '{file}'") == [("", "")]
-    assert host.notices == [f"hash: {file}: Permission denied"]
+    assert host.notices == [f"hash: {file} not readable (EACCES); run as root"]
 
 
 # -- other roots --------------------------------------------------------------------------------
@@ -332,3 +334,48 @@ def test_links_stay_below_the_root_of_another_machine(tmp_path: Path) -> None:
 )
 def test_a_part_of_a_pattern(name: bytes, part: bytes, wanted: bool) -> None:
     assert matches(name, part) is wanted
+
+
+def test_what_we_may_not_look_at_is_said(folder: Path) -> None:
+    (folder / "a").chmod(0)
+    (folder / "b").chmod(0)
+
+    def refused() -> list[tuple[list[tuple[Any, ...]], list[str]]]:
+        if os.geteuid() == 0:
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+        said = []
+        for sql in (
+            f"select path from file where path like '{folder}/%/%'",
+            f"select path from file where directory = '{folder}/a'",
+            f"select size from file where path = '{folder}/a/x.conf'",
+            f"select md5 from hash where path = '{folder}/a/x.conf'",
+        ):
+            host = Host()
+            said.append((ask(host, sql), host.notices))
+        return said
+
+    for place in (folder, *folder.parents):
+        if place.stat().st_uid == os.geteuid() and not place.stat().st_mode & 1:
+            place.chmod(place.stat().st_mode | 0o11)
+    with child(refused) as (_, said):
+        assert said == [
+            ([], [f"file: {folder}/a/ and 1 more not readable (EACCES); run as root"]),
+            ([], [f"file: {folder}/a not readable (EACCES); run as root"]),
+            ([], [f"file: {folder}/a/x.conf not readable (EACCES); run as root"]),
+            ([], [f"hash: {folder}/a/x.conf not readable (EACCES); run as root"]),
+        ]
+    (folder / "a").chmod(0o755)
+    (folder / "b").chmod(0o755)
+
+
+@pytest.mark.parametrize("dialect", [SOCKQL, OSQUERY])
+def test_a_frozen_snapshot_leaves_out_what_cannot_be_listed(dialect: Dialect, folder: Path) -> None:
+    with Engine(Host(), dialect) as engine:
+        engine.freeze()
+        sql = f"select size from file where path = '{folder}/a/x.conf'"
+        assert engine.query(sql) == [(6,)]
+        with pytest.raises(QueryError, match="file needs to know which files"):
+            engine.query("select size from file")
+        engine.thaw()

@@ -7,7 +7,7 @@ from functools import partial
 
 from sockql.osquery import files
 from sockql.osquery.columns import bigint, integer, macos, text, windows
-from sockql.proc.procfs import readable_text
+from sockql.proc.procfs import REFUSED, readable_text
 from sockql.request import MAXIMUM
 from sockql.schema import EQUAL, LIKE, Column, Table
 
@@ -165,8 +165,10 @@ class File(
                     target = found.root.readlink(found.path)
                     with suppress(OSError):  # else it is the link that is described
                         status, leads = found.root.stat(found.path), True
-            except OSError:
-                continue  # there is none, or nobody lets us look
+            except OSError as error:
+                if error.errno in REFUSED:
+                    found.root.refused.append(found.path)
+                continue
             yield found, status, leads, target
 
     def estimate(self, request: Request, host: Host) -> tuple[float, float]:

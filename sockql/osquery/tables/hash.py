@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 from sockql.osquery import files
 from sockql.osquery.columns import like, text
 from sockql.osquery.tables.file import File, named
-from sockql.proc.procfs import readable_text
+from sockql.proc.procfs import REFUSED, readable_text
 from sockql.schema import Column, Table
 
 TYPE_CHECKING = False
@@ -71,19 +69,23 @@ class Hash(
 
     def records(self, request: Request, host: Host) -> Iterator[Hashed]:
         names = [name for name, need in _NEEDS.items() if request.needs & need]
-        unreadable = 0
         for found in files.find(request, host):
             try:
                 if found.root.stat(found.path).st_mode >> 12 != 0o10:
                     continue
-            except OSError:
+            except OSError as error:
+                if error.errno in REFUSED:
+                    found.root.refused.append(found.path)
                 continue
             try:
-                yield found, _hashes(found, names, host)
+                hashes = _hashes(found, names, host)
             except OSError as error:
-                unreadable += 1
-                host.notice(f"hash: {os.fsdecode(found.path)}: {error.strerror}")
-                yield found, {}
+                hashes = {}
+                if error.errno in REFUSED:
+                    found.root.refused.append(found.path)
+                else:
+                    host.notice(f"hash: {readable_text(found.path)}: {error.strerror}")
+            yield found, hashes
 
     def estimate(self, request: Request, host: Host) -> tuple[float, float]:
         return files.estimate(request, 1000.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address, ip_network
+from _socket import AF_INET, AF_INET6, inet_ntop
 
 from sockql.network.links import read_flags
 from sockql.network.rtnetlink import address_of, string
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     Address: TypeAlias = tuple[Message, int]
 
 _IFF_BROADCAST: Final = 0x2
+#: How fe80::/10 begins, in a first group of four digits.
+_LINK_LOCAL: Final = ("fe8", "fe9", "fea", "feb")
 _COLUMNS: Final = ("interface", "address", "prefix_length", "broadcast")
 _interface = Ours.interface.get
 _address = Ours.address.get
@@ -39,7 +41,7 @@ def _name(r: Address) -> Value:
 
 def _scoped(r: Address, address: str) -> str:
     """The address as getnameinfo(3) writes it: of a link with the name of its interface."""
-    if ":" in address and ip_address(address).is_link_local:
+    if address[:3] in _LINK_LOCAL and address[4:5] == ":":
         name = _interface(r[0])
         return f"{address}%{name}" if isinstance(name, str) else address
     return address
@@ -63,8 +65,9 @@ def _when(broadcast: bool) -> Getter:
 
 
 def _mask(r: Address) -> str:
-    every = "::" if r[0].fields["family"] == 10 else "0.0.0.0"  # noqa: S104
-    return str(ip_network(f"{every}/{r[0].fields['prefixlen']}").netmask)
+    family, bits = (AF_INET6, 128) if r[0].fields["family"] == AF_INET6 else (AF_INET, 32)
+    ones = (1 << bits) - (1 << bits - r[0].fields["prefixlen"])
+    return inet_ntop(family, ones.to_bytes(bits // 8, "big"))
 
 
 class InterfaceAddresses(

@@ -47,7 +47,7 @@ class ProcessNamespaces(
 ):
     """Namespaces of processes, one row for each process."""
 
-    pid = like(Ours.pid)
+    pid = like(Ours.pid, unlisted=True)
     cgroup_namespace = _namespace("cgroup")
     ipc_namespace = _namespace("ipc")
     mnt_namespace = _namespace("mnt")

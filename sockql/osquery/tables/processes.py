@@ -56,7 +56,7 @@ class Processes(
     /proc has a directory for it, though no listing of /proc does.
     """
 
-    pid = like(Ours.pid, declared="BIGINT")
+    pid = like(Ours.pid, declared="BIGINT", unlisted=True)
     name = like(Ours.name)
     path = like(
         Ours.path,
