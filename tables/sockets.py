@@ -269,11 +269,15 @@ class Sockets(
         "select src, recv_queue, drops from sockets where protocol = 'udp' and drops > 0",
     ],
 ):
-    """Sockets of this network namespace, one row for each, whoever holds it.
+    """Sockets of every network namespace, one row for each, whoever holds it.
 
     Rows come from sock_diag; ping sockets, and what the kernel has no sock_diag for, come from the
     text files of /proc/net. A socket that was never bound nor connected is in neither of them: it
     is only a row of fds.
+
+    The namespaces are those of processes, of threads, and of mounts. One that only a descriptor
+    leads to is among them where the kernel lists it (Linux 6.19); on other kernels it takes a look
+    at every descriptor of the machine, which is done for netns = N and for --netns all.
     """
 
     def records(self, request: Request, host: Host) -> Iterator[SocketRecord]:

@@ -7,6 +7,7 @@ import itertools
 import socket
 import struct
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -136,6 +137,7 @@ def test_flags_of_an_attribute_type_are_masked_off() -> None:
 
 # -- exchanges ----------------------------------------------------------------------------------
 
+SO_RCVBUFFORCE = 33
 REQUEST = netlink.message(18, 0x301, bytes(16))  # RTM_GETLINK
 
 
@@ -145,6 +147,7 @@ class Kernel:
     def __init__(self, *datagrams: tuple[bytes, int] | int) -> None:
         self.datagrams = list(datagrams)
         self.sent: list[bytes] = []
+        self.rooms: list[int] = []
         self.closed = False
 
     def send(self, request: bytes) -> None:
@@ -165,8 +168,12 @@ class Kernel:
         buffer[:room] = data[:room]
         return len(data), (port, 0)
 
-    def setsockopt(self, *_arguments: object) -> None:
-        pass
+    def setsockopt(self, level: int, option: int, value: Any) -> None:
+        assert level == socket.SOL_SOCKET
+        if option == SO_RCVBUFFORCE:
+            raise PermissionError(errno.EPERM, "")
+        if option == socket.SO_RCVBUF:
+            self.rooms.append(value)
 
     def close(self) -> None:
         self.closed = True
@@ -239,6 +246,8 @@ def test_what_broke_off_at_its_beginning_is_asked_for_again(
     kernels += [broken, whole]
     assert [bytes(view)[16:24] for view in exchange({}, 0, REQUEST)] == [b"12345678"]
     assert broken.closed
+    assert broken.rooms == whole.rooms[:1]
+    assert whole.rooms[-1] > 2 * broken.rooms[-1]
 
 
 def test_a_datagram_that_does_not_fit_is_asked_for_again_with_more_room(

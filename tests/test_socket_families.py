@@ -16,6 +16,7 @@ import pytest
 from sockql.diag.protocols import parse
 from sockql.errors import KernelRefused, ParseError
 from sockql.sockets.families import FAMILIES
+from sockql.tables.sockets import TABLE
 from tests.fakeproc import Link, proc_tree
 from tests.sockmessages import (
     INET,
@@ -361,41 +362,6 @@ def test_mptcp_is_asked_for_by_an_attribute(hosts: Any) -> None:
 
 # -- what is asked for --------------------------------------------------------------------------
 
-SHOW = {"packet": (PACKET, 8), "netlink": (NETLINK, 8), "xdp": (XDP, 8)}
-
-
-@pytest.mark.parametrize(
-    ("family", "columns", "show"),
-    [
-        ("packet", "family protocol socktype inode cookie ethertype", 0),
-        ("packet", "interface", 0x01),
-        ("packet", "socket_uid packet_flags", 0x01),
-        ("packet", "packet_memberships", 0x02),
-        ("packet", "rx_ring_frame_nr tx_ring_frame_nr", 0x04),
-        ("packet", "fanout_type", 0x08),
-        ("packet", "recv_queue", 0x10),
-        ("packet", "drops", 0x10),
-        ("packet", "socket_filter", 0x20),
-        ("netlink", "family protocol state inode portid dst_group", 0),
-        ("netlink", "send_queue", 0x1),
-        ("netlink", "netlink_groups", 0x2),
-        ("netlink", "netlink_flags", 0x8),
-        ("xdp", "family inode", 0),
-        ("xdp", "ifindex", 0x01),
-        ("xdp", "xdp_rx_ring", 0x02),
-        ("xdp", "umem_id", 0x04),
-        ("xdp", "rcvbuf", 0x08),
-        ("xdp", "xdp_rx_full", 0x10),
-    ],
-)
-def test_only_what_is_used_is_asked_for(hosts: Any, family: str, columns: str, show: int) -> None:
-    host = hosts()
-    ask(host, columns, ("family", "=", family))
-    ((_, request),) = [(p, r) for p, r in host.requests if p == SOCK_DIAG]
-    number, offset = SHOW[family]
-    assert request[16] == number
-    assert struct.unpack_from("=I", request, 16 + offset) == (show,)
-
 
 ALL = [PACKET, NETLINK, VSOCK, XDP, TIPC]
 SMALL = {*ALL, SMC}
@@ -530,3 +496,103 @@ def test_mptcp_sockets_are_asked_for_where_the_kernel_counts_any_or_does_not_cou
         Path(host.proc_path, "self/net/netstat").write_bytes(netstat)
     assert ask(host, "inode", MPTCP) == []
     assert len(asked(host)) == requests
+
+
+# -- what each column asks for -------------------------------------------------------------------
+
+MEMORY = (
+    *("rmem_alloc", "rcvbuf", "wmem_alloc", "sndbuf", "fwd_alloc", "wmem_queued", "optmem"),
+    *("backlog_bytes", "drops"),
+)
+QUEUES = ("recv_queue", "send_queue")
+RING = (
+    *("block_size", "block_nr", "frame_size", "frame_nr", "retire_tmo", "sizeof_priv"),
+    "features",
+)
+#: By family where its request has the bits, and which of them a column needs; all others need none.
+SHOW: dict[str, tuple[int, dict[str, int]]] = {
+    "unix": (
+        28,
+        {
+            **dict.fromkeys(("src", "path_kind"), 0x01),
+            **dict.fromkeys(("vfs_inode", "vfs_dev"), 0x02),
+            "peer_inode": 0x04,
+            "dst": 0x05,
+            "pending": 0x08,
+            **dict.fromkeys((*QUEUES, "accept_queue", "backlog"), 0x10),
+            **dict.fromkeys(MEMORY, 0x20),
+            "socket_uid": 0x40,
+        },
+    ),
+    "packet": (
+        24,
+        {
+            **dict.fromkeys(("socket_uid", "interface", "ifindex"), 0x01),
+            **{
+                f"packet_{name}": 0x01
+                for name in ("version", "reserve", "copy_thresh", "tstamp", "flags")
+            },
+            "packet_memberships": 0x02,
+            **{f"{side}_ring_{name}": 0x04 for side in ("rx", "tx") for name in RING},
+            **dict.fromkeys(("fanout_id", "fanout_type"), 0x08),
+            **dict.fromkeys((*QUEUES, *MEMORY), 0x10),
+            "socket_filter": 0x20,
+        },
+    ),
+    "netlink": (
+        24,
+        {
+            **dict.fromkeys((*QUEUES, *MEMORY), 0x01),
+            "netlink_groups": 0x02,
+            "netlink_flags": 0x08,
+        },
+    ),
+    "xdp": (
+        24,
+        {
+            **dict.fromkeys(("socket_uid", "interface", "ifindex", "xdp_queue_id"), 0x01),
+            **dict.fromkeys(("xdp_rx_ring", "xdp_tx_ring"), 0x02),
+            **dict.fromkeys(("xdp_fill_ring", "xdp_completion_ring"), 0x04),
+            **{
+                f"umem_{name}": 0x04
+                for name in (
+                    *("size", "id", "pages", "chunk_size", "headroom", "ifindex", "queue_id"),
+                    *("flags", "refs"),
+                )
+            },
+            **dict.fromkeys(MEMORY, 0x08),
+            **{
+                f"xdp_{name}": 0x10
+                for name in (
+                    *("rx_dropped", "rx_invalid", "rx_full", "fill_ring_empty", "tx_invalid"),
+                    "tx_ring_empty",
+                )
+            },
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("family", SHOW)
+def test_each_column_asks_for_what_it_needs_and_for_nothing_else(hosts: Any, family: str) -> None:
+    """Every column there is, hidden or not, alone in its statement."""
+    place, needed = SHOW[family]
+    found = {}
+    for name in TABLE.schema.by_name:
+        host = hosts()
+        ask(host, name, ("family", "=", family))
+        (first, *_) = [request for protocol, request in host.requests if protocol == SOCK_DIAG]
+        (show,) = struct.unpack_from("=I", first, place)
+        if show:
+            found[name] = show
+    assert found == needed
+
+
+def test_a_column_never_costs_another_request(hosts: Any) -> None:
+    """Of one family one request is enough, but for who has a socket, which takes more."""
+    for family in SHOW:
+        for name in TABLE.schema.by_name:
+            host = hosts()
+            ask(host, name, ("family", "=", family))
+            extra = len(host.requests) - 1
+            assert extra == 0 or name in ("owner_state", "listener_inode"), (family, name)

@@ -52,6 +52,7 @@ _NLA_TYPE_MASK: Final = 0x3FFF
 _BUFFER: Final = 1 << 16
 _LARGEST_BUFFER: Final = 1 << 24
 _RECEIVE_QUEUE: Final = 1 << 20
+_SO_RCVBUFFORCE: Final = 33  # include/uapi/asm-generic/socket.h; takes CAP_NET_ADMIN
 _SECONDS: Final = 30  # until a silent kernel is given up
 _ATTEMPTS: Final = 4
 
@@ -156,6 +157,14 @@ class Channel:
         self.socket.setsockopt(SOL_SOCKET, SO_RCVTIMEO, pack("@ll", _SECONDS, 0))
         self.socket.setsockopt(SOL_SOCKET, SO_RCVBUF, _RECEIVE_QUEUE)
 
+    def grow(self, times: int) -> None:
+        """Let the kernel queue so many times as much for us, as far as it permits."""
+        size = _RECEIVE_QUEUE * times
+        try:
+            self.socket.setsockopt(SOL_SOCKET, _SO_RCVBUFFORCE, size)
+        except OSError:
+            self.socket.setsockopt(SOL_SOCKET, SO_RCVBUF, size)  # not above net.core.rmem_max
+
     def send(self, request: bytes) -> None:
         """Send ``request`` with a sequence number of its own."""
         self.sequence += 1
@@ -214,13 +223,13 @@ def exchange(
 ) -> Iterator[memoryview]:
     """Send ``request`` and yield the datagrams of its answer, the last one included.
 
-    ``make`` gives a new channel for a protocol.  A view is valid until the next one is taken.  ``cache`` keeps the socket of ``protocol`` for
-    the next exchange: one that received before gets 32 KiB with the first datagram.  While an
-    exchange runs its socket is not in there (a second dump on it would get EBUSY), and one that
-    was not read to its end is closed.
+    ``make`` gives a new channel for a protocol.  A view is valid until the next one is taken.
+    ``cache`` keeps the socket of ``protocol`` for the next exchange: one that received before gets
+    32 KiB with the first datagram.  While an exchange runs its socket is not in there (a second
+    dump on it would get EBUSY), and one that was not read to its end is closed.
 
-    An answer that broke off before anything of it was seen is asked for again; one that broke
-    off later is an error, because the rows until there were delivered already.
+    An answer that broke off before anything of it was seen is asked for again, with more room; one
+    that broke off later is an error, because the rows until there were delivered already.
 
     :raises KernelRefused: when the socket cannot be made or the request not be sent.
     :raises BrokenOff: when the answer broke off.
@@ -230,6 +239,8 @@ def exchange(
     for attempt in range(1, _ATTEMPTS + 1):
         cached = cache.pop(protocol, None) if attempt == 1 else None
         channel = cached if isinstance(cached, Channel) else make(protocol)
+        if attempt > 1:
+            channel.grow(1 << attempt)
         if len(channel.buffer) < size:
             channel.buffer = bytearray(min(size, _LARGEST_BUFFER))
         delivered = done = False

@@ -11,10 +11,10 @@ Source: fs/nsfs.c, fs/proc/proc_net.c; namespaces(7), setns(2).
 from __future__ import annotations
 
 import os
-from errno import EPERM
+from errno import EPERM, ESTALE
 
 from sockql.errors import DataError
-from sockql.proc.procfs import GONE, REFUSED, bracketed
+from sockql.proc.procfs import GONE, REFUSED, bracketed, is_procfs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,14 +37,16 @@ class Namespace:
     ``members`` are directories of procfs: ``PID`` for processes, ``PID/task/TID`` for threads.
     ``links`` are paths below procfs that open the namespace, beside ``ns/net`` of the members;
     ``mounts`` are the mount points; ``avoided`` says that one of them is no link, since a server
-    who may not answer would have to be asked for it.
+    who may not answer would have to be asked for it; ``id`` is the kernel's, where that listed the
+    namespace.
     """
 
-    __slots__ = ("avoided", "file", "inode", "links", "members", "mounts", "own")
+    __slots__ = ("avoided", "file", "id", "inode", "links", "members", "mounts", "own")
 
     def __init__(self, inode: int | None, file: int | None = None, *, own: bool = False) -> None:
         self.inode = inode
         self.file = file
+        self.id: int | None = None
         self.own = own
         self.avoided = False
         self.members: list[str] = []
@@ -96,9 +98,21 @@ class Namespace:
             if os.fstat(descriptor).st_ino == self.inode:
                 return descriptor
             os.close(descriptor)
+        if self.id is not None:
+            return self._open_id(self.id)
         if refused is not None:
             raise refused
         return None
+
+    def _open_id(self, id: int) -> int | None:
+        from sockql.network.listns import open_id
+
+        try:
+            return open_id(id)
+        except OSError as error:
+            if error.errno == ESTALE:
+                return None
+            raise
 
 
 class Survey:
@@ -233,7 +247,8 @@ class Survey:
         """Find those as well that only a thread, another's mount or a descriptor leads to.
 
         For the latter it takes a look at each descriptor of the machine, which costs more than
-        most statements; without ``descriptors`` they are left out.
+        most statements; without ``descriptors`` they are left out where the kernel does not list
+        them itself.
         """
         self.near()
         if self._thorough and (self._all_descriptors or not descriptors):
@@ -257,6 +272,22 @@ class Survey:
                 continue
             if descriptors and (not sized or self._size(f"{name}/fd")):
                 self._descriptors(name)
+        if not descriptors:
+            self._listed()
+
+    def _listed(self) -> None:
+        """Find those that the kernel lists."""
+        from sockql.network.listns import identifiers, open_id
+
+        # A copy of a procfs has nothing to do with our kernel.
+        for id in (identifiers() or ()) if is_procfs(self._host) else ():
+            try:
+                descriptor = open_id(id)
+            except OSError:
+                continue  # it has gone, or is not for us
+            inode = os.fstat(descriptor).st_ino
+            os.close(descriptor)
+            self._at(inode).id = id
 
     def _mount_namespace(self, name: str) -> str | None:
         try:
