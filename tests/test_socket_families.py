@@ -251,18 +251,23 @@ def test_tipc_sockets(hosts: Any) -> None:
         *base,
         *(u32(6, 5), u32(9, 1), attribute(10, struct.pack("=Q", 7)), attribute(4, b"")),
         attribute(3, u32(2, 0x1001002) + u32(3, 77)),
-        attribute(5, u32(1, 5) + u32(2, 6)),
+        attribute(5, u32(1, 5) + u32(2, 6) + attribute(3, b"") + u32(5, 42)),
     )
     single = tipc(*base, u32(6, 4), u32(9, 7), attribute(10, struct.pack("=Q", 8)))
     host = hosts(answers(TIPC, connected, single))
-    columns = f"{VISIBLE} cookie tipc_published"
+    columns = (
+        f"{VISIBLE} cookie tipc_published tipc_link_congested tipc_connection_congested tipc_drops"
+    )
     own = "1001001", 3_000_000_001
     assert ask(host, columns, ("family", "=", "tipc")) == [
         (
             *("tipc", None, "seqpacket", "ESTABLISHED", *own, "1001002", 77, 5, 6, 90, 1000),
-            *(7, 1),
+            *(7, 1, 1, 0, 42),
         ),
-        ("tipc", None, "rdm", "UNCONN", *own, None, None, None, None, 90, 1000, 8, 0),
+        (
+            *("tipc", None, "rdm", "UNCONN", *own, None, None, None, None, 90, 1000),
+            *(8, 0, None, None, None),
+        ),
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from _socket import AF_INET, AF_INET6, inet_ntop
 from struct import Struct
 
+from sockql.diag.netlink import attributes
 from sockql.schema import integer, text
 from sockql.sockets.cells import attribute, flags, long, word
 from sockql.sockets.record import (
@@ -183,6 +184,25 @@ def _has(number: int) -> Getter:
     return get
 
 
+def _tipc_statistics(r: SocketRecord) -> dict[int, bytes] | None:
+    raw = attribute(r, TIPC + 5) if r[ORIGIN].family == "tipc" else None
+    return None if raw is None else attributes(raw)
+
+
+def _tipc_flag(number: int) -> Getter:
+    def get(r: SocketRecord) -> int | None:
+        found = _tipc_statistics(r)
+        return None if found is None else int(number in found)
+
+    return get
+
+
+def _tipc_drops(r: SocketRecord) -> int | None:
+    raw = (_tipc_statistics(r) or {}).get(5, b"")
+    dropped: int | None = Struct("=I").unpack_from(raw)[0] if len(raw) >= 4 else None
+    return dropped
+
+
 def _smc_mode(r: SocketRecord) -> str | None:
     if r[ORIGIN].protocol != "smc" or r[NUMBER] >= len(_SMC_MODES):
         return None
@@ -240,6 +260,27 @@ class OtherDetails:
         "1 when a TIPC socket has a published name, else 0; NULL for other families.",
         source="TIPC_NLA_SOCK_HAS_PUBL",
         get=_has(TIPC + 4),
+        needs=NEEDS_ATTRIBUTES,
+        hidden=True,
+    )
+    tipc_link_congested = integer(
+        "1 when a TIPC socket waits for a link, else 0; NULL for other families.",
+        source="TIPC_NLA_SOCK_STAT_LINK_CONG",
+        get=_tipc_flag(3),
+        needs=NEEDS_ATTRIBUTES,
+        hidden=True,
+    )
+    tipc_connection_congested = integer(
+        "1 when a TIPC socket waits for its peer to read, else 0; NULL for other families.",
+        source="TIPC_NLA_SOCK_STAT_CONN_CONG",
+        get=_tipc_flag(4),
+        needs=NEEDS_ATTRIBUTES,
+        hidden=True,
+    )
+    tipc_drops = integer(
+        "Messages that a TIPC socket dropped; NULL for other families.",
+        source="TIPC_NLA_SOCK_STAT_DROP",
+        get=_tipc_drops,
         needs=NEEDS_ATTRIBUTES,
         hidden=True,
     )
