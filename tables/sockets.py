@@ -277,7 +277,8 @@ class Sockets(
 
     The namespaces are those of processes, of threads, and of mounts. One that only a descriptor
     leads to is among them where the kernel lists it (Linux 6.19); on other kernels it takes a look
-    at every descriptor of the machine, which is done for netns = N and for --netns all.
+    at every descriptor of the machine, which is done for netns = N and for --netns all. A statement
+    that reads fds as well uses what it finds there, or says that it came too late.
     """
 
     def records(self, request: Request, host: Host) -> Iterator[SocketRecord]:

@@ -53,6 +53,7 @@ def select(request: Request, host: Host, more: Callable[[], bool] = _always) -> 
                 yield namespace
         if wanted is not None and wanted <= {namespace.inode for namespace in taken}:
             return
+    found.complete = wanted is None
 
 
 def _scope(found: Survey, host: Host) -> Namespace:

@@ -84,21 +84,9 @@ class _Walk:
     """One scan: what of each descriptor is wanted, and who was refused."""
 
     __slots__ = (
-        "counting",
-        "deleted_only",
-        "examiner",
-        "genuine",
-        "host",
-        "needs",
-        "numbers",
-        "refusals",
-        "request",
-        "socket_links",
-        "sockets_only",
-        "typed",
-        "want_others",
-        "want_paths",
-        "want_sockets",
+        *("counting", "deleted_only", "examiner", "genuine", "host", "leads", "needs"),
+        *("numbers", "refusals", "request", "socket_links", "sockets_only", "typed"),
+        *("want_others", "want_paths", "want_sockets"),
     )
 
     refusals: procfs.Refusals
@@ -107,6 +95,8 @@ class _Walk:
         self.request = request
         self.host = host
         self.examiner = Examiner.of(request, host)
+        #: Links to network namespaces, and where they are: see sockql.network.namespaces.
+        self.leads: dict[str, str] = request.snapshot.memo.setdefault("leads", {})
         types, inodes, given = map(request.values, ("type", "inode", "fd"))
         self.numbers = None if given is None else [str(n) for n in sorted(given) if n >= 0]
         self.sockets_only = request.constrained("inode") or types == frozenset(("socket",))
@@ -167,6 +157,10 @@ class _Walk:
             finally:
                 os.close(directory)
         self.refusals.report(host)
+        if self.leads:
+            from sockql.network.namespaces import say_what_was_missed
+
+            say_what_was_missed(request, host)
 
     def _failed(self, error: OSError, name: str, file: str) -> None:
         """Nothing when the process has gone, a count when we are refused, else an error."""
@@ -259,6 +253,8 @@ class _Walk:
                 link = readlink(number, dir_fd=directory)
                 if link[:8] == "socket:[" and (wanted is None or link in wanted):
                     found.append((pid, number, int(link[8:-1]), tid, None))
+                elif link[:5] == "net:[":
+                    self.leads[link] = f"{name}/fd/{number}"
             except OSError as error:
                 if error.errno in GONE or error.errno == ENAMETOOLONG:
                     continue
@@ -318,6 +314,8 @@ class _Walk:
             if needs & NEED_DELETED:
                 deleted = int(self.examiner.unlinked(link, number, "../", directory))
         else:
+            if link[:5] == "net:[":
+                self.leads[link] = f"{table.name}/fd/{number}"
             if not self.want_others:
                 return None
             numbered = procfs.bracketed(link) is not None

@@ -20,6 +20,7 @@ from sockql import connect
 from sockql.errors import DataError
 from sockql.host import Host
 from sockql.network.inside import Resident
+from sockql.network.listns import identifiers
 from sockql.network.scope import visit
 from sockql.request import Request
 from sockql.snapshot import Snapshot
@@ -184,6 +185,31 @@ def test_sockets_are_found_whatever_keeps_their_namespace(
     assert ask(f"select sport from sockets where {listening} and inode in ({inodes})") == [
         (rows[0][4],)
     ]
+
+
+def test_a_descriptor_that_the_statement_meets_leads_to_its_namespace() -> None:
+    """A walk over descriptors that the statement makes anyway is not made in vain."""
+    with child(held_by_a_descriptor) as (_, (netns, rows)):
+        if identifiers() is not None:
+            pytest.skip("this kernel lists all namespaces (Linux 6.19)")
+        inodes = ", ".join(str(row[-1]) for row in rows)
+        sockets = f"(select count(*) from sockets where inode in ({inodes}))"
+        descriptors = "(select count(*) from fds where inode is not null)"
+        with connect() as db:
+            assert db.query(f"select count(*) from sockets where inode in ({inodes})") == [(0,)]
+            assert db.notices == []
+            # First all descriptors, then the sockets.
+            ((_, found),) = db.query(f"select {descriptors}, {sockets}")
+            assert found == len(rows)
+            # The other way round it is too late, and is said.
+            ((found, _),) = db.query(f"select {sockets}, {descriptors}")
+            assert found == 0
+            (notice,) = [text for text in db.notices if str(netns) in text]
+            assert notice.endswith("use --netns all")
+            assert "only descriptors lead to them" in notice
+    with connect(netns="all") as db:
+        db.query(f"select {sockets}, {descriptors}")
+        assert [text for text in db.notices if "only descriptors" in text] == []
 
 
 def test_a_host_with_another_scope_is_about_that_namespace(tmp_path: Path) -> None:
