@@ -117,7 +117,7 @@ def choose(r: SocketRecord, listeners: Iterable[SocketRecord]) -> int | None:
     interface before one that is bound to none.  None when several are equal, as with
     SO_REUSEPORT.
     """
-    best: dict[bytes, int | None] = {}
+    best: dict[int, int | None] = {}  # by what tells one listener from another
     rank = (False, False)
     for listener in listeners:
         own = listener[SRC] == r[SRC]
