@@ -277,7 +277,8 @@ class Survey:
                 self._descriptors(name)
         if not descriptors:
             self._listed()
-            for link, path in leads(self._request).items():
+            # What a walk over descriptors, if the statement made one, has met.
+            for link, path in self._request.snapshot.memo.get("leads", {}).items():
                 self._at(bracketed(link)).links.append(path)
 
     def _listed(self) -> None:
@@ -376,26 +377,3 @@ def survey(request: Request, host: Host) -> Survey:
     if not isinstance(found, Survey):
         found = memo["namespaces"] = Survey(request, host)
     return found
-
-
-def leads(request: Request) -> dict[str, str]:
-    """Links to namespaces that descriptors have, ``net:[N]``, and a path below procfs of each.
-
-    They are left by the walk over descriptors, if the statement makes one.
-    """
-    found: dict[str, str] = request.snapshot.memo.get("leads", {})
-    return found
-
-
-def say_what_was_missed(request: Request, host: Host) -> None:
-    """Say how many namespaces only descriptors lead to, as was found out when it was too late."""
-    found = request.snapshot.memo.get("namespaces")
-    if not isinstance(found, Survey) or not found.complete:
-        return
-    missed = {bracketed(link) for link in leads(request)} - found.by_inode.keys()
-    if missed:
-        numbers = ", ".join(map(str, sorted(filter(None, missed))[:4]))
-        host.notice(
-            f"{len(missed)} of the network namespaces were not looked into, for only descriptors "
-            f"lead to them ({numbers}{', …' if len(missed) > 4 else ''}); use --netns all"
-        )

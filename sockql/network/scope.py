@@ -144,3 +144,18 @@ def visit(
                 f"{' and '.join(filter(None, said))} "
                 f"({errorcode.get(reason, reason)}); run as root or with CAP_SYS_ADMIN"
             )
+
+
+def say_what_was_missed(request: Request, host: Host) -> None:
+    """Say how many namespaces only descriptors lead to, as was found out when it was too late."""
+    found = survey(request, host)
+    if not found.complete:
+        return
+    leads: dict[str, str] = request.snapshot.memo.get("leads", {})
+    missed = {bracketed(link) for link in leads} - found.by_inode.keys()
+    if missed:
+        numbers = ", ".join(map(str, sorted(filter(None, missed))[:4]))
+        host.notice(
+            f"{len(missed)} of the network namespaces were not looked into, for only descriptors "
+            f"lead to them ({numbers}{', …' if len(missed) > 4 else ''}); use --netns all"
+        )

@@ -95,7 +95,7 @@ class _Walk:
         self.request = request
         self.host = host
         self.examiner = Examiner.of(request, host)
-        #: Links to network namespaces, and where they are: see sockql.network.namespaces.
+        #: Links to network namespaces, and where they are: see sockql.network.scope.
         self.leads: dict[str, str] = request.snapshot.memo.setdefault("leads", {})
         types, inodes, given = map(request.values, ("type", "inode", "fd"))
         self.numbers = None if given is None else [str(n) for n in sorted(given) if n >= 0]
@@ -158,7 +158,7 @@ class _Walk:
                 os.close(directory)
         self.refusals.report(host)
         if self.leads:
-            from sockql.network.namespaces import say_what_was_missed
+            from sockql.network.scope import say_what_was_missed
 
             say_what_was_missed(request, host)
 
