@@ -444,6 +444,7 @@ def test_unix_sockets_name_their_peers(
         (b"\0sockql\0%d\0", "@sockql\\x00%d\\x00"),
         (b"\0sockql\xff%d", "@sockql\\xff%d"),
         (b"\0sockql\xc3\xa9%d", "@sockql\u00e9%d"),
+        (b"\0\x1b]0;sockql\x07\x1b[2J%d", "@\x1b]0;sockql\x07\x1b[2J%d"),
     ],
 )
 def test_abstract_names_are_shown_whatever_they_are(
@@ -464,6 +465,27 @@ def test_abstract_names_are_shown_whatever_they_are(
     assert engine.query("select inode from sockets where dst = :name", {"name": text}) == [
         (inode(sender),)
     ]
+
+
+def test_a_name_may_fill_its_108_bytes(engine: Engine, sockets: Sockets, tmp_path: Path) -> None:
+    abstract = (b"\0sockql-%d-" % os.getpid()).ljust(108, b"\xff")
+    receiver = sockets.open(UNIX, DGRAM)
+    receiver.bind(abstract)
+    text = f"@sockql-{os.getpid()}-" + "\\xff" * abstract.count(b"\xff")
+    assert one(engine, "src, path_kind", receiver) == (text, "abstract")
+    # Of a path Python leaves one byte for the NUL; bind(2) takes it from where we are.
+    folder = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
+    before = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fchdir(folder)
+        path = "p" * 107
+        receiver = sockets.open(UNIX, DGRAM)
+        receiver.bind(path)
+    finally:
+        os.fchdir(before)
+        os.close(before)
+        os.close(folder)
+    assert one(engine, "src, path_kind", receiver) == (path, "path")
 
 
 def test_paths_are_as_they_were_given_to_bind(
