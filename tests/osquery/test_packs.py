@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sockql.errors import UsageError
@@ -447,6 +447,66 @@ def test_a_pack_in_a_file_says_what_is_wrong_with_it(write: Write, tmp_path: Pat
 def test_a_pack_without_queries_is_a_notice(write: Write) -> None:
     path = write('{"packs": {"a": {"platform": "linux"}}}')
     assert read(str(path)).notices == [f"{path}:1: the pack `a` has no `queries`"]
+
+
+# -- anything -----------------------------------------------------------------------------------
+
+_NAMES = st.sampled_from(
+    [
+        *("queries", "query", "packs", "schedule", "views", "decorators", "options", "discovery"),
+        *("platform", "version", "shard", "interval", "load", "always", "*", "description"),
+        *("apiVersion", "kind", "spec", "name", "pack_delimiter", "startup_priority", "resolution"),
+    ]
+)
+_TEXTS = st.sampled_from(
+    [
+        "linux",
+        "darwin",
+        "5.1",
+        "v1",
+        "query",
+        "policy",
+        "pack",
+        "select 1",
+        "60",
+        "²",
+        "",
+        "9" * 5000,
+    ]
+) | st.text(max_size=5)
+_DOCUMENTS = st.recursive(
+    st.none() | st.booleans() | st.integers(-1, 10**30) | st.floats() | _TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_NAMES | _TEXTS, inner, max_size=5),
+    max_leaves=30,
+)
+
+
+@given(st.dictionaries(_NAMES, _DOCUMENTS, max_size=6), st.booleans())
+@settings(_SETTINGS, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_in_a_file_it_is_read_or_refused_in_one_line(
+    tmp_path: Path, document: dict[str, Any], as_yaml: bool
+) -> None:
+    path = tmp_path / "any"
+    # YAML that is JSON, behind what makes it YAML.
+    text = ("---\n" if as_yaml else "") + json.dumps(document).replace("Infinity", "1e999")
+    path.write_text(text.replace("NaN", "null"))
+    file, said = PackFile(), str(tmp_path)
+    try:
+        file = read(str(path))
+    except UsageError as error:
+        said = str(error)
+    assert said.startswith(str(tmp_path))
+    for pack in file.packs:
+        assert [q for q in pack.queries if not (q.sql.strip() or q.skip)] == []
+
+
+@given(st.text())
+@settings(_SETTINGS, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_the_text_of_a_file_is(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "any"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=f"^{path}:"):
+        read(str(path))
 
 
 # -- Fleet --------------------------------------------------------------------------------------

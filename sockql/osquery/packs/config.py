@@ -14,13 +14,11 @@ from typing import TYPE_CHECKING
 from sockql.errors import UsageError
 from sockql.osquery.packs import rules
 from sockql.osquery.packs.json_text import Stripped, parse
-from sockql.osquery.packs.nodes import PackError
+from sockql.osquery.packs.nodes import Node, PackError
 from sockql.osquery.packs.pack import Pack, PackFile, PackQuery
 
 if TYPE_CHECKING:
     from typing import Final
-
-    from sockql.osquery.packs.nodes import Node
 
 #: What only a configuration has at its top.
 _CONFIGURATION: Final = (
@@ -134,7 +132,8 @@ def _add_decorators(node: Node, found: PackFile) -> None:
             found.decorators += _texts(value, f"the decorators `{when}`")
         elif when == "interval":
             for seconds, queries in value.mapping("the decorators `interval`").items():
-                if not seconds.isdigit() or not int(seconds) or int(seconds) % _MINUTE:
+                number = rules.size(Node(seconds, queries.file, queries.line))
+                if not number or number % _MINUTE:
                     found.notices.append(
                         f"{queries.where}: the interval {seconds} is no multiple of {_MINUTE}"
                     )

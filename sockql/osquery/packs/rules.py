@@ -74,7 +74,7 @@ def at_least(needed: str, mine: str) -> bool:
 def _number(text: str) -> int | None:
     """The number that a text begins with, as std::stoi has it."""
     digits = text[: len(text) - len(text.lstrip("0123456789"))]
-    return int(digits) if digits else None
+    return int(digits[:18]) if digits else None
 
 
 def other_shard(node: Node | None, host: str | None = None) -> str | None:
