@@ -60,9 +60,11 @@ def program(*argv: str, **options: Any) -> Iterator[int]:
     name = os.path.basename(options.get("executable", argv[0]))[:15]
     with subprocess.Popen(argv, **options) as running:
         try:
-            # Popen returns as soon as execve(2) closes descriptors, which is before it renames.
-            comm = Path(f"/proc/{running.pid}/comm")
-            wait_until(lambda: comm.read_text() == f"{name}\n")
+            # Popen returns as soon as execve(2) closes descriptors; the name comes after that, and
+            # the arguments come last.
+            at = Path(f"/proc/{running.pid}")
+            wait_until(lambda: (at / "comm").read_text() == f"{name}\n")
+            wait_until(lambda: (at / "cmdline").read_bytes() != b"")
             yield running.pid
         finally:
             running.kill()
