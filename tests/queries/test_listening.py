@@ -360,3 +360,25 @@ def test_container_listeners() -> None:
             ]
         with child(lambda: serve(None)) as (pid, _):
             assert about(pid, "container-listeners") == []
+
+
+@pytest.mark.parametrize(("mode", "seen"), [(0o666, True), (0o662, True), (0o770, False)])
+def test_world_writable_socket(tmp_path: Path, mode: int, seen: bool) -> None:
+    place = str(tmp_path / "s")
+
+    def serve() -> None:
+        sock = socket.socket(socket.AF_UNIX, DGRAM)
+        sock.bind(place)
+        os.chmod(place, mode)
+        kept.append(sock)
+
+    with child(serve) as (pid, _):
+        row = {
+            "socket": place,
+            "socktype": "dgram",
+            "state": "UNCONN",
+            "file_mode": f"{mode:04o}",
+            "owner": username(os.getuid()),
+            **process(pid),
+        }
+        assert about(pid, "world-writable-socket") == ([row] if seen else [])
