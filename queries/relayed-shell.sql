@@ -15,7 +15,7 @@
 with outgoing as materialized (
     select pid, protocol, dst, dport
     from sockets as own join fds using (inode)
-    where own.family in ('inet', 'inet6', 'vsock') and own.dst is not null
+    where own.family in ('inet', 'inet6') and own.dst is not null
       and own.state in ('ESTABLISHED', 'CLOSE_WAIT', 'SYN_SENT')
       and not exists (
           select 1 from sockets as listener

@@ -13,7 +13,7 @@
 select pid, name, coalesce(username(euid), euid) as user, path, cmdline,
        datetime(start_time, 'unixepoch') as started, protocol, src, sport, dst, dport
 from fds as input join sockets using (inode) join processes using (pid)
-where input.fd = 0 and family in ('inet', 'inet6', 'vsock') and dst is not null
+where input.fd = 0 and family in ('inet', 'inet6') and dst is not null
   and (path regexp '/((a|ba|c|da|fi|k|mk|po|pw|tc|xon|y|z)?sh[0-9.]*|(python|perl|ruby|php|lua|node|tclsh|expect)[0-9.]*|[gm]?awk|socat)$'
        or path like '%/busybox' and name in ('sh', 'ash', 'hush', 'awk'))
   and exists (

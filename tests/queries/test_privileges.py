@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -13,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.live import fuse
 from tests.live.children import child, state, wait_until
 from tests.queries.asking import about, process, shipped, started
 from tests.queries.setups import (
@@ -160,6 +163,51 @@ def test_setuid_connected(uids: tuple[int, int, int], address: str, seen: bool) 
     )
 
 
+@needs_root
+def test_hanging_threads(tmp_path: Path) -> None:
+    servers: list[fuse.Server] = []
+
+    def mount() -> str:
+        signal.signal(signal.SIGUSR1, lambda *_: None)
+        os.open("/dev/null", os.O_RDWR)  # the mount's must not be descriptor 0
+        try:
+            servers.append(fuse.mount(tmp_path))
+            os.stat(tmp_path)  # it has begun to answer
+        except OSError as error:
+            return errno.errorcode[error.errno or 0]
+        return ""
+
+    def hang() -> None:
+        if servers:
+            servers[0].stop()
+            os.stat(tmp_path / "file")
+
+    with child(mount, hang) as (pid, refused):
+        if refused:
+            pytest.skip(f"FUSE cannot be mounted ({refused})")
+
+        def deaf() -> bool:
+            """FUSE takes one signal as a wish to stop, and then listens to none but SIGKILL."""
+            os.kill(pid, signal.SIGUSR1)
+            return state(pid) == "D"
+
+        wait_until(deaf)
+        waits_in = Path(f"/proc/{pid}/wchan").read_text()
+        row = process(pid)
+        assert about(pid, "hanging-threads") == [
+            {
+                "pid": pid,
+                "tid": pid,
+                "thread": row["name"],
+                "user": row["user"],
+                "path": row["path"],
+                "waits_in": None if waits_in == "0" else waits_in,
+            }
+        ]
+    with child(nothing) as (pid, _):
+        assert about(pid, "hanging-threads") == []
+
+
 HIDE = """
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -206,8 +254,9 @@ def test_hidden_process(tmp_path: Path) -> None:
         rows: list[dict[str, object]] = json.loads(done.stdout)
         return rows
 
-    query = ("-p", "numbers=100000", "-f", shipped("hidden-process").path)
     with child(nothing) as (pid, _):
+        highest = max(int(name) for name in os.listdir("/proc") if name.isdigit())
+        query = ("-p", f"numbers={highest - pid + 10_000}", "-f", shipped("hidden-process").path)
         assert sockql(f"select pid from processes where pid between {pid} and {pid}", hide=0) == [
             {"pid": pid}
         ]
