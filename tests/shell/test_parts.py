@@ -156,6 +156,7 @@ def test_completion_knows_declarations_commands_and_the_session(shell: Shell) ->
     assert set(offered(completer, ".timer ")) == {"on", "off"}
     assert "psql" in offered(completer, ".mode ps")
     shell.enter(".save my_query -- What it does.\nselect :x")
+    completer.refresh()  # as each prompt does
     assert offered(completer, ".run my_")["my_query"] == "What it does."
     assert any("pid" in text for text in offered(completer, ".plan select pi"))
 
