@@ -37,6 +37,7 @@ def holder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Holder]:
     folder = tmp_path_factory.mktemp("held")
 
     def prepare() -> None:
+        os.setsid()  # the group of whoever runs the test may be outside of the pid namespace
         os.chdir(folder)
         for number, name in enumerate(NAMES):
             file = os.open(name, os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_DSYNC, 0o640)
