@@ -110,17 +110,24 @@ def read(request: Request, host: Host, *queries: list[Constraint]) -> Iterator[H
 
 
 def _holders(request: Request, host: Host, *, everybody: bool) -> dict[int, list[tuple[int, int]]]:
-    """``(pid, fd)`` of the descriptors of sockets by inode, read once in a statement."""
+    """``(pid, fd)`` of the descriptors of sockets by inode, read once in a statement.
+
+    Whoever uses them lacks what could not be read, whoever read them.
+    """
     constraints = [] if everybody else same(request, "pid")
-    key = ("holders", frozenset(constraints))
-    found: dict[int, list[tuple[int, int]]] | None = request.snapshot.memo.get(key)
-    if found is None:
-        found = request.snapshot.memo[key] = {}
+    snapshot, key = request.snapshot, ("holders", frozenset(constraints))
+    if key not in snapshot.memo:
+        found: dict[int, list[tuple[int, int]]] = {}
         constraints.append(Constraint("type", "=", "socket"))
         for record in ask(FDS, request, host, ["pid", "fd", "inode"], constraints):
             holder = record[descriptors.PID], int(record[descriptors.FD])
             found.setdefault(record[descriptors.INODE], []).append(holder)
-    return found
+        snapshot.memo[key] = found, snapshot.refusals.get("fds")
+    holders: dict[int, list[tuple[int, int]]]
+    holders, refusals = snapshot.memo[key]
+    if refusals is not None:
+        snapshot.refusals.setdefault("fds", refusals)
+    return holders
 
 
 def _is_osquerys(record: SocketRecord) -> bool:
