@@ -235,6 +235,17 @@ def test_the_path_may_come_from_another_table(engine: Engine, folder: Path) -> N
     assert {digest for (digest,) in engine.query(sql)} == digests
 
 
+def test_the_path_may_be_a_subquery(engine: Engine, folder: Path) -> None:
+    file = f"{folder}/a/x.conf"
+    for condition in (
+        *(f"path in (select '{file}' union select '{folder}/lost')", f"path = (select '{file}')"),
+        *(f"path in (select path from file where directory = '{folder}/a')", f"'{file}' = path"),
+        f"exists (select 1 from hash where hash.path = f.path) and path in ('{file}')",
+    ):
+        sql = f"select filename from file f where {condition} and type = 'regular' and size > 0"
+        assert ("x.conf",) in engine.query(sql), condition
+
+
 def test_a_program_that_runs_has_a_file(engine: Engine) -> None:
     exe = os.readlink("/proc/self/exe")
     sql = f"""

@@ -25,7 +25,7 @@ from sockql.osquery.machine import (
     release_line,
 )
 from tests.fakeproc import Link, Tree, proc_tree
-from tests.osquery.asking import ask
+from tests.osquery.asking import ask, connected
 
 DEBIAN = b"""\
 PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"
@@ -325,6 +325,15 @@ def test_the_mounts_of_the_first_process(tmp_path: Path) -> None:
         ("tmp", "tmp", "/gone\tdir", "tmpfs", 0, 0, 0, "ro"),
         ("auto", "auto", "/auto", "autofs", 0, 0, 0, "rw"),
     ]
+
+
+def test_mounts_of_a_root_that_cannot_be_looked_into(tmp_path: Path) -> None:
+    host = Host(str(proc_tree({"1/mounts": b"a / ext4 rw 0 0\n"}, tmp_path)))
+    with connected(host) as engine:
+        assert engine.query("select device, flags from mounts") == [("a", "rw")]
+        assert host.notices == []
+        assert engine.query("select blocks from mounts") == [(0,)]
+        assert host.notices == [f"mounts: {tmp_path}/proc/1/root: No such file or directory"]
 
 
 def test_a_mount_that_is_not_laid_out_as_documented(tmp_path: Path) -> None:

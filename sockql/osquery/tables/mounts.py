@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 
 from sockql.errors import DataError, ParseError
 from sockql.osquery.columns import bigint, text
@@ -84,13 +85,19 @@ class Mounts(
     def records(self, request: Request, host: Host) -> Iterator[Mounted]:
         path = "self/mounts" if host.proc_path == "/proc" else "1/mounts"
         try:
-            data = procfs.read_list(path, host.proc)
-            with Root(host) as root:
-                for line in data.split(b"\n"):
-                    if line:
-                        yield _mounted(line, root if request.needs & _NEED_STATUS else None)
+            lines = procfs.read_list(path, host.proc).split(b"\n")
         except OSError as error:
             raise DataError(f"{host.proc_path}/{path}: {error.strerror}") from None
+        with ExitStack() as stack:
+            root = None
+            if request.needs & _NEED_STATUS:
+                try:
+                    root = stack.enter_context(Root(host))
+                except OSError as error:
+                    host.notice(f"mounts: {host.proc_path}/1/root: {error.strerror}")
+            for line in filter(None, lines):
+                host.check()
+                yield _mounted(line, root)
 
     def estimate(self, request: Request, host: Host) -> tuple[float, float]:
         return 40.0, 400.0
