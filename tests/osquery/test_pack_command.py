@@ -558,3 +558,27 @@ def test_the_page_names_what_both_have() -> None:
     listed = re.search(r"^\| (.*?), … \| SQLite's \| osquery's \|$", page, re.MULTILINE)
     assert listed is not None
     assert set(re.findall(r"`(\w+)`", listed[1])) <= osquery_only
+
+
+def test_a_query_of_a_pack_finds_what_it_finds_alone() -> None:
+    """What the queries share is collected with the columns and rows that any of them needs."""
+    me = os.getpid()
+    asked = [
+        f"select pid, name, cmdline, cwd, uid from processes where pid = {me}",
+        f"select pid, path, parent from processes where pid in (1, {me}) order by pid",
+        "select name, count(*) > 0 from processes where pid = 1 group by 1",
+        f"select fd, path from process_open_files where pid = {me} and fd < 3 order by fd",
+        "select count(*) > 0 from process_open_files",
+        f"select key from process_envs where pid = {me} and key = 'PATH'",
+        "select path, size > 0 from file where path = '/etc/passwd'",
+        "select path from file where directory = '/etc' and filename = 'hosts'",
+        "select uid, username from users where uid = 0",
+        "select username, g.gid from users join user_groups g using (uid) where uid = 0",
+        f"select u.uid, p.name from processes p left join users u using (uid) where p.pid = {me}",
+        "select interface, mtu from interface_details where interface = 'lo'",
+    ]
+    pack = Pack("p", [PackQuery(str(number), sql) for number, sql in enumerate(asked)])
+    with Engine(Host(scope="self"), OSQUERY) as engine:
+        alone = [engine.query(sql) for sql in asked]
+        together = [each.rows for each in running.outcomes(engine, PackFile([pack]), nullcontext)]
+    assert together == alone
