@@ -3,11 +3,12 @@
 --   Programs in the kernel that see every system call or packet, and the maps that they fill, as
 --   far as a process keeps them by a descriptor. Rootkits work this way, as monitoring does.
 -- tags: [kernel, rootkit, incident]
--- severity: medium
+-- severity: low
 -- kind: audit
 -- keys: [user, path, type]
 -- false positives:
---   - systemd, container networks (Cilium), tracing and security agents.
+--   - systemd, which limits services this way; container networks (Cilium); tracing and security
+--     agents.
 -- references:
 --   - https://attack.mitre.org/techniques/T1014/
 --   - https://man7.org/linux/man-pages/man2/bpf.2.html

@@ -7,7 +7,7 @@
 -- kind: audit
 -- keys: [path, protocol, sport]
 -- params:
---   more_than: {type: integer, default: 0, description: Packets that may be lost.}
+--   more_than: {type: integer, default: 1000, description: Packets that may be lost.}
 -- false positives:
 --   - The count is since the socket was made; a burst long ago stays in it.
 --   - TCP counts segments that a filter or checksum refused, netlink and packet sockets what nobody read.

@@ -3,11 +3,12 @@
 --   They see what passes the network interfaces, other programs' packets included: whoever has one
 --   can read along.
 -- tags: [network, sniffer, incident]
--- severity: high
+-- severity: medium
 -- kind: audit
 -- keys: [user, path, protocol]
 -- false positives:
---   - DHCP clients, lldpd, hostapd and wpa_supplicant, tcpdump and intrusion detection at work.
+--   - DHCP clients (systemd-networkd, NetworkManager, dhclient), lldpd, hostapd and
+--     wpa_supplicant; tcpdump and intrusion detection at work.
 -- references:
 --   - https://attack.mitre.org/techniques/T1040/
 --   - https://man7.org/linux/man-pages/man7/packet.7.html

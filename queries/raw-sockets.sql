@@ -7,7 +7,8 @@
 -- kind: audit
 -- keys: [user, path, protocol, ip_protocol]
 -- false positives:
---   - ping and traceroute, routing daemons (OSPF, VRRP), DHCP and router advertisement.
+--   - ping and traceroute, routing daemons (OSPF, VRRP), and what waits for router
+--     advertisements (systemd-networkd, NetworkManager, radvd).
 -- references:
 --   - https://attack.mitre.org/techniques/T1205/
 select pid, name, coalesce(username(euid), euid) as user, path, protocol, ip_protocol, src, dst,
