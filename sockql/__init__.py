@@ -1,6 +1,8 @@
 """sockql: SQL over the live sockets, processes and file descriptors of a Linux host.
 
 >>> import sockql
+>>> sockql.query("select pid, sport from sockets join fds using(inode) where sport = :port", {"port": 22})
+[{'pid': 812, 'sport': 22}]
 >>> with sockql.connect() as db:
 ...     for row in db.query("select pid, sport from sockets join fds using(inode)"):
 ...         print(row)
@@ -12,12 +14,25 @@ __version__ = "0.1.0"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import os
+    import sqlite3
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+    import sqlite_utils
+
     from sockql.engine import Engine
-    from sockql.host import Stat
+    from sockql.schema import Value
 
 
 def connect(
-    proc: str = "/proc", *, netns: str = "", stat: Stat = "cached", osquery: bool = False
+    proc: str = "/proc",
+    *,
+    netns: str = "",
+    stat: Stat = "cached",
+    osquery: bool = False,
+    snapshot: str | os.PathLike[str] | None = None,
+    at: str = "",
 ) -> Engine:
     """An engine over the host whose procfs is mounted at ``proc``; close it when done.
 
@@ -26,10 +41,76 @@ def connect(
     leads to.  ``stat`` says what may be asked about files: what the kernel knows already
     (``cached``), what a server says who may not answer (``fresh``), or nothing (``never``).
     ``osquery`` is the option of that name: osquery's tables, functions and quotes.
+
+    With ``snapshot``, a file that ``sockql snapshot`` has written, the tables are those of the
+    newest snapshot in it, or of the one that ``at`` means, as ``--at`` takes it.
+
+    :raises sockql.errors.UsageError: for a file that holds no snapshots, and what is no time.
+    :raises sockql.errors.DataError: for a snapshot that is not in the file.
     """
+    if snapshot is not None:
+        from os import fspath
+
+        from sockql.archive.replay import Replay
+
+        return Replay(fspath(snapshot), at)
     from sockql.dialect import OSQUERY, SOCKQL
     from sockql.engine import Engine
     from sockql.host import Host
 
     dialect = OSQUERY if osquery else SOCKQL
     return Engine(Host(proc, scope=netns, stat=stat), dialect)
+
+
+def query(
+    sql: str,
+    params: Mapping[str, Value] | None = None,
+    *,
+    proc: str = "/proc",
+    netns: str = "",
+    snapshot: str | os.PathLike[str] | None = None,
+    at: str = "",
+) -> list[dict[str, Any]]:
+    """The rows of the last statement of ``sql``, by the names of its columns.
+
+    ``params`` are the values of ``:name``; the rest is as :func:`connect` has it.  A column name
+    that comes twice is told apart: ``pid``, ``pid:1``.
+
+    :raises sockql.errors.QueryError: wrong SQL, a parameter without a value.
+    :raises sockql.errors.DataError: a source that cannot be read at all.
+    """
+    with connect(proc, netns=netns, snapshot=snapshot, at=at) as engine:
+        rows: list[dict[str, Any]] = []
+        for result in engine.execute(sql, params):
+            rows = [dict(zip(result.columns, row)) for row in result]
+        return rows
+
+
+def materialise(
+    target: sqlite3.Connection | sqlite_utils.Database,
+    tables: Iterable[str] = ("processes", "sockets", "fds"),
+    *,
+    queries: Mapping[str, str] | None = None,
+    replace: bool = False,
+    source: Engine | None = None,
+) -> list[str]:
+    """Write ``tables`` as they are now into a database of the standard library's ``sqlite3``.
+
+    Each becomes a table of the same name with all its columns, hidden ones too, its key, a foreign
+    key to ``processes`` and indexes; ``queries`` are further ones, SQL by name.  All of them are of
+    one instant, and all of them are written or none.  ``replace`` takes tables of these names away
+    first.  ``source`` is the engine to ask, by default one over this host.  Returns what could not
+    be seen, a line each.
+
+    :raises sockql.errors.UsageError: for tables that there are not, or that ``target`` has already.
+    :raises sockql.errors.QueryError: wrong SQL of a query.
+    :raises sockql.errors.DataError: a source that cannot be read at all.
+    :raises sqlite3.Error: when the database cannot be written.
+    """
+    from sockql.archive.materialise import write
+
+    if source is not None:
+        return write(target, tables, queries or {}, source, replace=replace)
+    with connect() as engine:
+        return write(target, tables, queries or {}, engine, replace=replace)
+>>>>>>> dd7cdba (sockql.query and sockql.materialise; connect() over a snapshot)

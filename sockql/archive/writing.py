@@ -44,7 +44,9 @@ class TableWriter:
         self._connection = connection
         self._snapshot = snapshot
         self._name = quoted(schema.name)
-        found = [row[1] for row in connection.execute(f"PRAGMA table_info({self._name})")]
+        cursor = connection.cursor()
+        cursor.row_factory = None  # whatever rows the program wants
+        found = [row[1] for row in cursor.execute(f"PRAGMA table_info({self._name})")]
         if not found:
             found = self._create(parent)
         self._absent = [column for column in schema.columns if column.name not in found]

@@ -1,0 +1,180 @@
+"""The functions of the package, against what this process has opened; docs/python.md runs."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import sqlite3
+import statistics
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlite_utils
+
+import sockql
+from sockql.errors import DataError, QueryError, UsageError
+from sockql.tables import load
+from tests.archive.world import take
+from tests.conftest import ROOT, Python
+
+ME = os.getpid()
+
+
+@pytest.fixture
+def database() -> Iterator[sqlite3.Connection]:
+    connection = sqlite3.connect(":memory:")
+    yield connection
+    connection.close()
+
+
+def descriptors() -> list[str]:
+    """The numbers of our descriptors, that of the listing among them."""
+    return os.listdir("/proc/self/fd")
+
+
+def test_a_query_gives_dictionaries() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        sql = (
+            "select pid, fd, sport, fds.pid from sockets join fds using (inode) where sport = :port"
+        )
+        assert sockql.query(sql, {"port": port}, netns="self") == [
+            {"pid": ME, "fd": listener.fileno(), "sport": port, "pid:1": ME}
+        ]
+    assert sockql.query("select 1 as a; select 2 as b, null as c") == [{"b": 2, "c": None}]
+    assert sockql.query("select 1 where 0") == []
+    assert sockql.query("") == []
+
+
+def test_nothing_stays_open() -> None:
+    before = descriptors()
+    sockql.query("select count(*) from sockets", netns="self")
+    with pytest.raises(QueryError, match="no such column"):
+        sockql.query("select nope from sockets", netns="self")
+    connection = sqlite3.connect(":memory:")
+    sockql.materialise(connection, ["users"])
+    connection.close()
+    assert descriptors() == before
+
+
+def test_a_snapshot_is_asked_in_the_same_way(tmp_path: Path) -> None:
+    path = tmp_path / "host.db"
+    take(path, "processes")
+    sql = f"select pid from processes where pid = {ME}"
+    assert sockql.query(sql, snapshot=path, at="newest") == [{"pid": ME}]
+    with sockql.connect(snapshot=str(path)) as engine:
+        assert list(engine.connection.execute(sql)) == [(ME,)]
+    with pytest.raises(DataError, match="no snapshot #9"):
+        sockql.connect(snapshot=path, at="#9")
+
+
+# -- materialise --------------------------------------------------------------------------------
+
+
+def test_tables_are_written_with_keys_and_indexes(database: sqlite3.Connection) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, sockql.connect(netns="self") as engine:
+        fd, inode = listener.fileno(), os.fstat(listener.fileno()).st_ino
+        notices = sockql.materialise(database, source=engine)
+    assert notices == engine.notices
+    assert database.execute(
+        "select p.pid, f.fd, s.state from sockets s join fds f using (inode)"
+        " join processes p using (pid) where inode = ?",
+        (inode,),
+    ).fetchall() == [(ME, fd, "LISTEN")]
+    for name in ("processes", "sockets", "fds"):
+        found = {row[1]: row[2] for row in database.execute(f"pragma table_info({name})")}
+        assert found == {c.name: c.type for c in load(name).schema.columns}
+    assert [row[2:5] for row in database.execute("pragma foreign_key_list(fds)")] == [
+        ("processes", "pid", "pid")
+    ]
+    plan = str(database.execute("explain query plan select * from fds where inode = 1").fetchall())
+    assert "fds_inode" in plan
+
+
+def test_a_database_of_sqlite_utils_and_odd_rows(tmp_path: Path) -> None:
+    utils = sqlite_utils.Database(tmp_path / "mine.db")
+    sockql.materialise(utils, ["users"], queries={"mine": "select 7 as n"})
+    assert list(utils["mine"].rows) == [{"n": 7}]
+    assert utils["users"].count == len(sockql.query("select uid from users"))
+    utils.close()
+    again = sqlite3.connect(tmp_path / "mine.db")
+    again.row_factory = lambda cursor, row: {
+        column[0]: cell for column, cell in zip(cursor.description, row)
+    }
+    sockql.materialise(again, ["users"], replace=True)
+    assert again.execute("select n from mine").fetchall() == [{"n": 7}]
+    again.close()
+
+
+def test_all_of_it_or_nothing(database: sqlite3.Connection) -> None:
+    database.execute("create table users(mine)")
+    database.execute("insert into users values(1)")
+    with pytest.raises(UsageError, match="has a table users already; replace=True replaces it"):
+        sockql.materialise(database, ["users", "groups"])
+    with pytest.raises(QueryError, match="no such column: nope"):
+        sockql.materialise(database, ["users"], queries={"x": "select nope"}, replace=True)
+    with pytest.raises(UsageError, match="no such table: nope"):
+        sockql.materialise(database, ["nope"])
+    assert database.in_transaction  # the program's own, which it may still take back
+    assert database.execute("select * from users").fetchall() == [(1,)]
+    assert database.execute("select name from sqlite_master").fetchall() == [("users",)]
+    sockql.materialise(database, ["users"], replace=True)
+    assert database.execute("select count(uid) > 0 from users").fetchone() == (1,)
+    database.rollback()
+    assert [row[1] for row in database.execute("pragma table_info(users)")] == ["mine"]
+
+
+@pytest.mark.parametrize("level", ["", None, "IMMEDIATE"])
+def test_without_a_transaction_it_is_one(tmp_path: Path, level: Any) -> None:
+    path = tmp_path / "mine.db"
+    connection = sqlite3.connect(path, isolation_level=level)
+    sockql.materialise(connection, ["users"])
+    assert not connection.in_transaction
+    other = sqlite3.connect(path)
+    assert other.execute("select count(*) > 0 from users").fetchone() == (1,)
+    other.close()
+    connection.close()
+
+
+# -- what it costs, and the page ----------------------------------------------------------------
+
+
+def test_importing_costs_next_to_nothing(python: Python) -> None:
+    """60 ms over Python alone are promised."""
+
+    def seconds(code: str) -> float:
+        started = time.perf_counter()
+        assert python("-c", code).returncode == 0
+        return time.perf_counter() - started
+
+    differences = []
+    for _ in range(9):
+        nothing = seconds("pass")
+        differences.append(seconds("import sockql") - nothing)
+    assert statistics.median(differences) < 0.06
+    done = python("-X", "importtime", "-c", "import sockql")
+    names = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert {name for name in names if name.startswith("sockql")} == {"sockql"}
+
+
+PAGE = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
+def test_an_example_of_the_page_runs(python: Python, block: str) -> None:
+    if "pandas" in block:
+        pytest.importorskip("pandas")
+    done = python("-W", "error", "-W", "ignore::DeprecationWarning", "-c", block)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_pandas_reads_what_was_materialised(database: sqlite3.Connection) -> None:
+    pandas = pytest.importorskip("pandas")
+    sockql.materialise(database, ["processes"])
+    frame = pandas.read_sql_query(f"select pid, parent from processes where pid = {ME}", database)
+    assert frame.to_dict("records") == [{"pid": ME, "parent": os.getppid()}]
