@@ -201,10 +201,11 @@ class ArchivedTable(Table["tuple[Any, ...]"]):
                 f"snapshot of {self._archive.facts['time']}"
             )
         self._say(host)
-        listed = ", ".join(
-            quoted(c.name) if c.name in request.columns & self._captured else "NULL"
-            for c in self.schema.columns
-        )
+        wanted = request.columns & self._captured
+        cells = [quoted(c.name) if c.name in wanted else "NULL" for c in self.schema.columns]
+        # Nobody asks for a cell after the last one that is wanted.
+        last = max((self.schema.by_name[name].position for name in wanted), default=0)
+        listed = ", ".join(cells[: last + 1])
         conditions, values = self._conditions(request)
         sql = f"SELECT {listed} FROM {quoted(self.schema.name)}"  # noqa: S608 (quoted)
         if conditions:
