@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import sqlite_utils
 
     from sockql.engine import Engine
+    from sockql.host import Stat
     from sockql.schema import Value
 
 
@@ -113,4 +114,3 @@ def materialise(
         return write(target, tables, queries or {}, source, replace=replace)
     with connect() as engine:
         return write(target, tables, queries or {}, engine, replace=replace)
->>>>>>> dd7cdba (sockql.query and sockql.materialise; connect() over a snapshot)

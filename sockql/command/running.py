@@ -140,8 +140,13 @@ def open_engine(options: Options) -> Engine:
 
 def _engine(options: Options) -> Engine:
     if options.archive is not None:
-        if options.proc is not None or options.netns is not None:
-            raise UsageError("--from reads a file: there is no --proc and no --netns to it")
+        for flag, given in (
+            ("--proc", options.proc),
+            ("--netns", options.netns),
+            ("--stat", options.stat),
+        ):
+            if given is not None:
+                raise UsageError(f"--from reads a file: there is no {flag} to it")
         if options.osquery:
             raise UsageError("--from reads a file of sockql's tables: osquery's are not in it")
         from sockql.archive.replay import Replay

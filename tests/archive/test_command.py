@@ -77,7 +77,7 @@ def test_a_live_table_is_joined_with_an_old_one(file: Path) -> None:
         (["snapshot", "x.db", "--tables", "fdz"], "--tables: no such table: fdz; did you mean fds?"),
         (["--at", "2h", "select 1"], "--at picks a snapshot: --from FILE says of which file"),
         (["--from", "FILE", "--osquery", "select 1"], "--from reads a file of sockql's tables: osquery's are not in it"),
-        (["--from", "FILE", "--proc", "/proc", "select 1"], "--from reads a file: there is no --proc and no --netns to it"),
+        (["--from", "FILE", "--proc", "/proc", "select 1"], "--from reads a file: there is no --proc to it"),
         (["--from", "FILE", "--at", "noon", "select 1"], "noon: not a time; a time is newest, oldest, "),
         (["watch", "--from", "FILE", "select 1"], "--from reads a file, in which nothing changes: there is nothing to watch"),
         (["--append", "select 1"], "--append is an option of sockql snapshot"),
