@@ -114,7 +114,7 @@ class DatabaseFile:
         try:
             self._finish_table()
             self._describe(epoch, [*notices, *self._doubts()])
-            self._connection.execute("COMMIT")
+            self._connection.commit()  # which sqlite-utils has done by itself before its version 4
             self._connection.execute("PRAGMA journal_mode = DELETE")
             self._connection.close()
             replace(self._temporary, self._path, self._before)

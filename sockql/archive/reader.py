@@ -89,10 +89,9 @@ class Archive:
             own = _placed(name, declared.doc, [_like(c) for c in declared.columns])
             return ArchivedTable(self, own, set(own.by_name), "", 10)
         if name not in self.tables:
-            has = ", ".join(sorted(self.tables))
             raise DataError(
                 f"{self.path}: the table {name} was not captured in the snapshot of "
-                f"{self.facts['time']}; it has {has}"
+                f"{self.facts['time']}; snapshot_tables has those that were"
             )
         captured, rows = self.tables[name]
         where = f"snapshot = {self.snapshot}"

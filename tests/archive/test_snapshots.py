@@ -100,7 +100,8 @@ def test_a_table_has_every_column_its_type_key_and_documentation(file: Path, tab
     }
     assert documented == {c.name: (c.type, int(c.hidden), c.unit, c.doc) for c in columns(table)}
     key = load(table).schema.key
-    assert database.table(table).pks == (["snapshot", *key] if key else ["rowid"])
+    pks = database.table(table).pks  # in what order depends on the version
+    assert set(pks) == ({"snapshot", *key} if key else {"rowid"})
     database.close()
 
 
@@ -191,7 +192,7 @@ def test_every_row_comes_back_as_it_was(tmp_path: Path) -> None:
     [
         (
             "select * from cgroups",
-            r"the table cgroups was not captured in the snapshot of 2\S+; it has",
+            r"the table cgroups was not captured in the snapshot of 2\S+; snapshot_tables has",
         ),
         # osquery's, which would answer from the live host.
         ("select * from process_open_files", "the table process_open_files was not captured"),
