@@ -12,6 +12,7 @@ import apsw
 from sockql import tables
 from sockql.archive.layout import OWN, identify
 from sockql.archive.moments import choose
+from sockql.dialect import SOCKQL
 from sockql.errors import DataError
 from sockql.loading.databases import uri
 from sockql.loading.names import quoted
@@ -80,19 +81,15 @@ class Archive:
         }
 
     def table(self, name: str) -> Table[Any]:
-        """The table ``name`` as it was.
-
-        :raises DataError: when it was not captured.
-        """
+        """The table ``name`` as it was; one that was not captured raises when it is read."""
         if name in OWN:
             declared = OWN[name][0]
             own = _placed(name, declared.doc, [_like(c) for c in declared.columns])
             return ArchivedTable(self, own, set(own.by_name), "", 10)
         if name not in self.tables:
-            raise DataError(
-                f"{self.path}: the table {name} was not captured in the snapshot of "
-                f"{self.facts['time']}; snapshot_tables has those that were"
-            )
+            declared = SOCKQL.load(name).schema
+            unknown = _placed(name, declared.doc, [_like(c) for c in declared.columns])
+            return ArchivedTable(self, unknown, None, "", 0)
         captured, rows = self.tables[name]
         where = f"snapshot = {self.snapshot}"
         return ArchivedTable(self, self._schema(name, captured), set(captured), where, rows)
@@ -183,15 +180,22 @@ class ArchivedTable(Table["tuple[Any, ...]"]):
     """A table of a snapshot: its rows are those of the file that meet the conditions."""
 
     def __init__(
-        self, archive: Archive, schema: Schema, captured: set[str], where: str, rows: int
+        self, archive: Archive, schema: Schema, captured: set[str] | None, where: str, rows: int
     ) -> None:
+        """``captured`` are the columns that are there, None when the table is not."""
         self.schema = schema  # type: ignore[misc]  # of an instance here
         self._archive = archive
-        self._captured = captured
+        self._absent = captured is None
+        self._captured = captured or set()
         self._where = where
         self._rows = rows
 
     def records(self, request: Request, host: Host) -> Iterator[tuple[Any, ...]]:
+        if self._absent:
+            raise DataError(
+                f"{self._archive.path}: the table {self.schema.name} was not captured in the "
+                f"snapshot of {self._archive.facts['time']}; snapshot_tables has those that were"
+            )
         missing = sorted(request.columns - self._captured)
         # Whoever wants everything, as for others that are to come, has what there is.
         if missing and len(request.columns) < len(self.schema.columns):
