@@ -102,16 +102,20 @@ def take(
     missing: list[str] = []
     engine.share()
     try:
-        for sql in (*queries.values(), *results.values()):
+        for sql in results.values():
             engine.foresee(sql)
+        for name, sql in list(queries.items()):
+            try:
+                engine.foresee(sql)
+            except DataError as error:
+                missing.append(_missing(name, error, required))
+                del queries[name]
         epoch = time()
-        for name in chosen:
+        for name in list(queries):
             try:
                 engine.query(f'SELECT count(*) FROM main."{name}"')  # noqa: S608 (our names)
             except DataError as error:
-                if required:
-                    raise
-                missing.append(f"{name}: not captured: {error}")
+                missing.append(_missing(name, error, required))
                 del queries[name]
         found = {name: _result(engine, name, sql) for name, sql in results.items()}
         for name, sql in queries.items():
@@ -129,6 +133,13 @@ def take(
     for store in stores:
         store.finish(epoch, notices)
     return notices
+
+
+def _missing(name: str, error: DataError, required: bool) -> str:
+    """The notice that a table is left out; raises ``error`` where it may not be."""
+    if required:
+        raise error
+    return f"{name}: not captured: {error}"
 
 
 def _everything(schema: Schema) -> str:

@@ -28,7 +28,8 @@ class Replay(Engine):
 
     def __init__(self, path: str, at: str = "") -> None:
         self.archive = Archive(path, at)
-        super().__init__(Host())
+        # No procfs: whatever would look at this host fails.
+        super().__init__(Host(path))
         # Every name that the live host would answer to, osquery's too.
         names = {*self.dialect.names, *self.dialect.others, *self.archive.tables, *OWN}
         for name in names:

@@ -111,8 +111,8 @@ class Shell:
 
     @property
     def proc(self) -> str:
-        """The procfs that is read."""
-        return self._options.proc or "/proc"
+        """The procfs that is read, or the file of a snapshot."""
+        return self.engine.host.proc_path
 
     @property
     def netns(self) -> str:
