@@ -136,7 +136,10 @@ def test_errors_are_those_of_apsw_and_ours(engine: Engine) -> None:
 
 
 def test_a_cursor_that_is_dropped_half_way_is_forgotten(engine: Engine, things: Things) -> None:
-    assert engine.connection.execute("select n from things").fetchone() == (0,)
+    cursor = engine.connection.execute("select n from things")
+    first = cursor.fetchone()
+    del cursor
+    assert first == (0,)
     things.requests.clear()
     assert list(engine.connection.execute("select n from things")) == NUMBERS
     assert things.requests[0].columns == {"n"}
