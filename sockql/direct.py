@@ -10,6 +10,8 @@ from _weakref import ref
 
 import apsw
 
+from sockql.sqltext import statements
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -27,14 +29,23 @@ class DirectCursors:
     def __call__(self, connection: apsw.Connection) -> DirectCursor:
         return DirectCursor(self, connection)
 
-    def expect(self, sql: str) -> None:
-        """A cursor is about to prepare ``sql``, one statement or several."""
-        self._engine.begin(sql)
+    def expect(self, cursor: apsw.Cursor, sql: str, values: Any) -> None:
+        """``cursor`` is about to run ``sql``, one statement or several.
 
-    def begin(self, cursor: apsw.Cursor, sql: str, values: Any) -> bool:
-        """``cursor`` has prepared the statement ``sql`` and is about to run it."""
+        Of several each is a statement of its own, answered with all columns: what it uses could
+        only be found out in the middle of the call, where some versions of apsw lose count of
+        references to the cursor.
+        """
+        if cursor.exec_trace == self._begin:
+            cursor.exec_trace = None
+        if len(statements(sql)) > 1 and cursor.exec_trace is None:
+            cursor.exec_trace = self._begin
+        self._begin(cursor, sql, values)
+
+    def _begin(self, cursor: apsw.Cursor, sql: str, values: Any) -> bool:
         self._used = [each for each in self._used if each() is not cursor]
-        self._engine.begin(sql, values, alone=not self.running())
+        alone = cursor.exec_trace is None and not self.running()
+        self._engine.begin(sql, values, alone=alone)
         self._used.append(ref(cursor))
         return True
 
@@ -51,21 +62,15 @@ class DirectCursor(apsw.Cursor):
         super().__init__(connection)
         self._cursors = cursors
 
-    def execute(self, statements: str, *arguments: Any, **options: Any) -> apsw.Cursor:
+    def execute(self, statements: str, bindings: Any = None, **options: Any) -> apsw.Cursor:
         """Run one statement or several, as apsw does."""
-        self._expect(statements)
-        return super().execute(statements, *arguments, **options)
+        self._cursors.expect(self, statements, bindings)
+        return super().execute(statements, bindings, **options)
 
     def executemany(self, statements: str, *arguments: Any, **options: Any) -> apsw.Cursor:
         """Run a statement for each of several sets of values, as apsw does."""
-        self._expect(statements)
+        self._cursors.expect(self, statements, None)
         return super().executemany(statements, *arguments, **options)
-
-    def _expect(self, sql: str) -> None:
-        self._cursors.expect(sql)
-        # The tracer of a program stays; its statement is answered with all columns.
-        if self.exec_trace is None:
-            self.exec_trace = self._cursors.begin
 
 
 def _unfinished(cursor: apsw.Cursor) -> bool:
