@@ -96,6 +96,9 @@ class Request:
 
     A table may ignore any condition, SQLite checks every row again; honouring one makes the
     answer cheaper, never different.
+
+    One that is made for several statements has their own requests as ``parts``: then a row is
+    wanted if any of them wants it, with the columns that those want who want it.
     """
 
     __slots__ = (
@@ -105,6 +108,7 @@ class Request:
         "constraints",
         "limit",
         "needs",
+        "parts",
         "schema",
         "snapshot",
         "trace",
@@ -119,12 +123,14 @@ class Request:
         constraints: Iterable[Constraint] = (),
         limit: int | None = None,
         trace: Trace | None = None,
+        parts: tuple[Request, ...] = (),
     ) -> None:
         self.schema = schema
         self.snapshot = snapshot
         self.columns = frozenset(schema.by_name if columns is None else columns)
         self.constraints = tuple(constraints)
         self.limit = limit
+        self.parts = parts
         self.trace = trace if trace is not None else Trace()
         needs = 0
         for name in self.columns:
@@ -203,15 +209,17 @@ class Request:
         """Whether any condition names ``column``, its value known or not."""
         return any(c.column == column for c in self.constraints)
 
-    def within(self, columns: frozenset[str], constraints: Iterable[Constraint]) -> bool:
-        """Whether its rows are among those of a request for ``columns`` and ``constraints``."""
-        if not self.columns <= columns:
+    def within(self, other: Request) -> bool:
+        """Whether its rows are among those of ``other``, and whole."""
+        if not self.columns <= other.columns:
             return False
-        others = set(constraints)
+        theirs = set(other.constraints)
         # What a parameter says is to be read by both or by none.
-        if any(self._is_parameter(c) for c in others.symmetric_difference(self.constraints)):
+        if any(self._is_parameter(c) for c in theirs.symmetric_difference(self.constraints)):
             return False
-        return all(any(mine.implies(other) for mine in self.constraints) for other in others)
+        if not all(any(mine.implies(their) for mine in self.constraints) for their in theirs):
+            return False
+        return not other.parts or any(map(self.within, other.parts))
 
     @property
     def looks_up(self) -> bool:

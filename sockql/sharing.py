@@ -22,21 +22,29 @@ class Use:
     """What one scan of a statement wants of a table.
 
     ``conditions`` has, by column, the values that a row must have one of, None where they are not
-    known before the statement runs.  ``lookup`` says that the source finds its rows without
-    reading the others, ``parameters`` that it reads them for this use alone.
+    known before the statement runs; only those that the source or an index is asked for.
+    ``lookup`` says that the source finds its rows without reading the others, ``parameters`` that
+    it reads them for this use alone.
     """
 
     __slots__ = ("columns", "conditions", "lookup", "parameters")
 
     def __init__(self, scan: Scan, constants: Mapping[int, Any], analysis: Analysis) -> None:
-        self.columns = frozenset(analysis.columns[scan.table.schema.name])
+        name = scan.table.schema.name
+        self.columns = frozenset(analysis.columns[name])
         self.conditions: dict[str, frozenset[Any] | None] = {}
         if analysis.loops is not None:
             self.conditions = dict.fromkeys(analysis.loops.joined(scan))
+        # As Run sorts them.
+        varying = set() if name in analysis.once else analysis.varying.get(scan.id, set())
         for i, term in enumerate(scan.terms):
-            bound = term.bind(constants[i]) if i in constants and term.operator == "=" else None
+            if term.operator != "=" if i in varying else not term.column.push:
+                continue
             values = None
-            if bound is not None:
+            if i in constants and term.operator == "=":
+                bound = term.bind(constants[i])
+                if bound is None:
+                    continue
                 values = bound.value if bound.operator == "in" else frozenset((bound.value,))
             if self.conditions.get(term.column.name) is None:
                 self.conditions[term.column.name] = values
@@ -49,33 +57,48 @@ class Use:
 class Wanted:
     """What several uses of a table want together: all their columns, and what all ask for."""
 
-    __slots__ = ("columns", "constraints")
+    __slots__ = ("_parts", "columns", "constraints", "uses")
 
     def __init__(self, uses: Sequence[Use]) -> None:
+        self.uses = uses
         self.columns = frozenset[str]().union(*(use.columns for use in uses))
         self.constraints: list[Constraint] = []
         shared = set(uses[0].conditions) if uses else set()
         for name in sorted(shared.intersection(*(use.conditions for use in uses))):
-            values: frozenset[Any] = frozenset()
-            for use in uses:
-                known = use.conditions[name]
-                if known is None:
-                    # Not which value, but that there is one: NULL meets no condition.
-                    self.constraints.append(Constraint(name, "=", UNKNOWN))
-                    break
-                values |= known
-            else:
-                self.constraints.append(Constraint(name, "in", values))
+            self.constraints.append(_constraint(name, [use.conditions[name] for use in uses]))
+        self._parts: tuple[Request, ...] | None = None
 
     def request(self, table: Table[Any], request: Request) -> Request:
         """What to ask ``table`` for, in place of ``request``."""
+        if self._parts is None:
+            self._parts = tuple(
+                Request(
+                    table.schema,
+                    request.snapshot,
+                    columns=use.columns,
+                    constraints=[_constraint(n, [v]) for n, v in sorted(use.conditions.items())],
+                )
+                for use in self.uses
+            )
         return Request(
             table.schema,
             request.snapshot,
             columns=self.columns,
             constraints=self.constraints,
             trace=request.trace,
+            parts=self._parts,
         )
+
+
+def _constraint(name: str, several: Sequence[frozenset[Any] | None]) -> Constraint:
+    """The column ``name`` has to have one of the values of one of ``several``."""
+    values: frozenset[Any] = frozenset()
+    for known in several:
+        if known is None:
+            # Not which value, but that there is one: NULL meets no condition.
+            return Constraint(name, "=", UNKNOWN)
+        values |= known
+    return Constraint(name, "in", values)
 
 
 class Sharing:
@@ -100,13 +123,15 @@ class Sharing:
     def collects(self, table: Table[Any], request: Request, host: Host) -> bool:
         """Whether what ``request`` looks up is in the collection for all."""
         wanted = self._collection(table, request, host)
-        return wanted is not None and request.within(wanted.columns, wanted.constraints)
+        return wanted is not None and request.within(wanted.request(table, request))
 
     def widened(self, table: Table[Any], request: Request, host: Host) -> Request:
         """What to ask for in place of ``request``, for all who share the answer."""
         wanted = self._collection(table, request, host)
-        if wanted is not None and request.within(wanted.columns, wanted.constraints):
-            return wanted.request(table, request)
+        if wanted is not None:
+            all_of_it = wanted.request(table, request)
+            if request.within(all_of_it):
+                return all_of_it
         if not request.looks_up:
             return request  # of a statement that was not foreseen
         name = table.schema.name

@@ -35,11 +35,10 @@ class Collection:
     can say what its answer lacks.  ``lists`` has the records that meet the terms of a scan.
     """
 
-    __slots__ = ("columns", "constraints", "error", "lists", "notices", "records", "refusals")
+    __slots__ = ("error", "lists", "notices", "records", "refusals", "request")
 
     def __init__(self, request: Request, records: list[Any]) -> None:
-        self.columns = request.columns
-        self.constraints = request.constraints
+        self.request = request
         self.records = records
         self.error: DataError | None = None
         self.lists: dict[Hashable, Records] = {}
@@ -81,7 +80,7 @@ class Snapshot:
     def find(self, request: Request) -> Collection | None:
         """What an earlier scan collected, if it has all that ``request`` asks for."""
         for collection in self._collections.get(request.schema.name, ()):
-            if request.within(collection.columns, collection.constraints):
+            if request.within(collection.request):
                 return collection
         return None
 
@@ -113,7 +112,7 @@ class Snapshot:
         assert self.sharing is not None
         identity = request.schema.name, frozenset(request.constraints)
         found = self._lookups.get(identity) or self.find(request)
-        if found is None or not request.columns <= found.columns:
+        if found is None or not request.columns <= found.request.columns:
             wider = self.sharing.widened(table, request, host)
             found = self._collect_for_all(table, wider, host)
             if wider.looks_up:

@@ -261,3 +261,23 @@ def test_what_a_parameter_says_is_read_for_it_alone(engine: Engine) -> None:
         [(3, "a")],
     ]
     assert asked(rooted) == [("n in (2, 4)",), ("n = 3", "root = 'a'"), ("n = 3", "root = 'b'")]
+
+
+def test_only_who_wants_a_row_needs_its_columns(engine: Engine, things: Things) -> None:
+    """The collection for all is no answer to a statement that wants more of other rows."""
+    engine.share()
+    engine.foresee("select n, free from things where word = 'one'")
+    engine.foresee("select n from things where n > 1")
+    rows = engine.query("select n from things where n > 1 and n < 9")
+    assert rows == [(2,), (3,), (4,), (5,)]
+    (request,) = things.requests
+    assert [(sorted(part.columns), str(part.constraints)) for part in request.parts] == [
+        (["free", "n", "word"], "(word in ('One'),)"),
+        (["n"], "(n = ?,)"),
+    ]
+    assert engine.query("select n, free from things where word = 'one' and n > 3") == [
+        (MAXIMUM, "ONE")
+    ]
+    assert len(things.requests) == 1
+    assert engine.query("select n, free from things where word = 'two' and n > 3") == [(5, "é")]
+    assert len(things.requests) == 2

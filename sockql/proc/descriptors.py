@@ -14,6 +14,7 @@ from itertools import repeat
 
 from sockql.proc import devices, extended, procfs
 from sockql.proc import tables as process_tables
+from sockql.proc.descriptor_kinds import may_be_socket, needs_by_kind
 from sockql.proc.examine import Examiner
 from sockql.proc.fd_table import OpenTable, numbers
 from sockql.proc.fdinfo import PATH_TYPES, head, is_path, socket_inode
@@ -85,8 +86,8 @@ class _Walk:
 
     __slots__ = (
         *("counting", "deleted_only", "examiner", "genuine", "host", "leads", "needs"),
-        *("numbers", "refusals", "request", "socket_links", "sockets_only", "typed"),
-        *("want_others", "want_paths", "want_sockets"),
+        *("needs_of_others", "needs_of_sockets", "numbers", "refusals", "request"),
+        *("socket_links", "sockets_only", "typed", "want_others", "want_paths", "want_sockets"),
     )
 
     refusals: procfs.Refusals
@@ -103,7 +104,7 @@ class _Walk:
         self.socket_links = None if inodes is None else {f"socket:[{inode}]" for inode in inodes}
         self.deleted_only = request.values("deleted") == frozenset((1,))
         self.typed = types is not None or self.sockets_only or self.deleted_only
-        self.want_sockets = not self.deleted_only and (types is None or "socket" in types)
+        self.want_sockets = may_be_socket(request)
         self.want_paths = not self.sockets_only and (
             types is None or not types.isdisjoint(PATH_TYPES)
         )
@@ -112,6 +113,8 @@ class _Walk:
             types is None or not types <= PATH_TYPES | {"socket"}
         )
         needs = request.needs
+        #: What is needed of a socket, and of anything else.
+        self.needs_of_sockets, self.needs_of_others = needs_by_kind(request)
         if self.typed:
             needs |= NEED_LINK
         if not self.want_paths:
@@ -307,10 +310,13 @@ class _Walk:
                 return None
             inode = socket_inode(table.name, number, link)
             link = None
+            needs = self.needs_of_sockets
             stat = needs & NEED_STAT
         elif is_path(link):
             if not self.want_paths or (self.deleted_only and link[-10:] != " (deleted)"):
                 return None
+            needs &= self.needs_of_others
+            stat &= needs
             if needs & NEED_DELETED:
                 deleted = int(self.examiner.unlinked(link, number, "../", directory))
         else:
@@ -318,11 +324,12 @@ class _Walk:
                 self.leads[link] = f"{table.name}/fd/{number}"
             if not self.want_others:
                 return None
+            needs &= self.needs_of_others
             numbered = procfs.bracketed(link) is not None
             stat = needs & (NEED_STAT if numbered else NEED_STAT | NEED_ANONYMOUS_STAT)
         if stat and not table.closed:
             status = self._stat(table, number)
-        if table.fdinfo is not None:
+        if table.fdinfo is not None and needs & NEED_FDINFO:
             try:
                 data = procfs.read(number, table.fdinfo)
             except OSError as error:

@@ -1,0 +1,34 @@
+"""What a request wants of sockets, and what of the other descriptors.
+
+Sockets are most of the descriptors where there are many; what only others are asked for is not
+read of them.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sockql.request import Request
+
+
+def needs_by_kind(request: Request) -> tuple[int, int]:
+    """The bits of :attr:`Request.needs <sockql.request.Request>` of sockets, and of all others."""
+    sockets = others = 0
+    for part in request.parts or (request,):
+        if may_be_socket(part):
+            sockets |= part.needs
+        if _may_be_other(part):
+            others |= part.needs
+    return sockets, others
+
+
+def may_be_socket(request: Request) -> bool:
+    """Whether a socket may be a row for ``request``."""
+    types = request.values("type")
+    # Only what has a path can be deleted.
+    return (types is None or "socket" in types) and request.values("deleted") != frozenset((1,))
+
+
+def _may_be_other(request: Request) -> bool:
+    """Whether anything but a socket may be a row for ``request``."""
+    return not request.constrained("inode") and request.values("type") != frozenset(("socket",))
