@@ -72,8 +72,8 @@ def analyse(
     filters: list[tuple[Scan, int]] = []
     loads: dict[int, int] = {}
     literals: dict[int, Any] = {}
+    lists = _lists(opcodes := list(opcodes))
     sources = 0
-    opcodes = list(opcodes)
     for _, opcode, p1, p2, p3, p4, *_ in opcodes:
         if opcode == "VFilter":
             scan = scans.find(p4)
@@ -84,6 +84,10 @@ def analyse(
                 filters.append((scan, p3 + 2))
         elif opcode == "Rowid" and p1 in cursors:
             found.numbered.add(cursors[p1].id)
+        elif opcode == "VInitIn":
+            # r[P2] stands for what is in cursor P1.
+            if p1 in lists:
+                literals[p2], loads[p2] = lists[p1], 1
         elif opcode == "VColumn":
             used.append((p1, p2))
         elif opcode in _LOADS:
@@ -125,6 +129,26 @@ def analyse(
         found.loops = loops.recognise(opcodes, scans)
         found.counts = counts.recognise(opcodes, scans)
     return found
+
+
+def _lists(opcodes: Sequence[Sequence[Any]]) -> dict[int, frozenset[Any]]:
+    """The lists of literals, as in ``IN (1, 2)``, by the number of their cursors.
+
+    Each value is loaded, made a record and inserted, one after the other; a list with anything
+    else in it is left out.
+    """
+    found: dict[int, set[Any]] = {}
+    unknown: set[int] = set()
+    for i, (_, opcode, cursor, record, *_) in enumerate(opcodes):
+        if opcode != "IdxInsert":
+            continue
+        load, make = opcodes[max(i - 2, 0)], opcodes[max(i - 1, 0)]
+        if load[1] in _LITERALS and make[1] == "MakeRecord" and make[2:5] == (load[3], 1, record):
+            value = constant(load[1], load[2], load[5]).value
+            found.setdefault(cursor, set()).add(value)
+        else:
+            unknown.add(cursor)
+    return {cursor: frozenset(values) for cursor, values in found.items() if cursor not in unknown}
 
 
 def _outermost(tree: Iterable[Sequence[Any]]) -> list[str]:

@@ -41,7 +41,7 @@ class Use:
             if term.operator != "=" if i in varying else not term.column.push:
                 continue
             values = None
-            if i in constants and term.operator == "=":
+            if i in constants and term.operator in ("=", "in"):
                 bound = term.bind(constants[i])
                 if bound is None:
                     continue

@@ -281,3 +281,31 @@ def test_only_who_wants_a_row_needs_its_columns(engine: Engine, things: Things) 
     assert len(things.requests) == 1
     assert engine.query("select n, free from things where word = 'two' and n > 3") == [(5, "é")]
     assert len(things.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("where", "asked_for"),
+    [
+        ("word in ('One', 'two') and n in (2, 3)", ("n in (2, 3, 5)", "word in ('One', 'Two')")),
+        ("word in ('One', lower('TWO')) and n in (2, 3)", ("n in (2, 3, 5)", "word = ?")),
+        ("word in (select lower('ONE')) and n in (2, '3')", ("n in (2, 3, 5)", "word = ?")),
+        ("word in ('three', 4) and n in (2, 7)", ("n in (2, 5, 7)",)),
+        ("word = 'One' and n in (:n, 2)", ("n = ?", "word in ('One', 'Two')")),
+    ],
+)
+def test_what_a_list_of_literals_asks_for_is_known_before(
+    engine: Engine, things: Things, where: str, asked_for: tuple[str, ...]
+) -> None:
+    params = {"n": 3}
+    engine.share()
+    texts = [
+        f"select n from things where {where}",
+        "select n from things where n = 5 and word = 'two'",
+    ]
+    for query in texts:
+        engine.foresee(query, params)
+    with_twin(engine)
+    for query in texts:
+        expected = engine.query(query.replace("things", "twin"), params)
+        assert engine.query(query, params) == expected
+    assert asked(things)[0] == asked_for

@@ -297,7 +297,7 @@ class _Walk:
         needs, directory = self.needs, table.directory
         inode = mode = data = status = deleted = None
         link = self._link(table, number) if needs & NEED_LINK and not table.closed else None
-        stat = needs & (NEED_STAT | NEED_PATH_STAT)
+        anonymous = 0
         if link is None:
             if self.typed and (table.closed or not self.want_paths):
                 return None
@@ -310,13 +310,11 @@ class _Walk:
                 return None
             inode = socket_inode(table.name, number, link)
             link = None
-            needs = self.needs_of_sockets
-            stat = needs & NEED_STAT
+            needs = self.needs_of_sockets & ~NEED_PATH_STAT
         elif is_path(link):
             if not self.want_paths or (self.deleted_only and link[-10:] != " (deleted)"):
                 return None
             needs &= self.needs_of_others
-            stat &= needs
             if needs & NEED_DELETED:
                 deleted = int(self.examiner.unlinked(link, number, "../", directory))
         else:
@@ -325,9 +323,9 @@ class _Walk:
             if not self.want_others:
                 return None
             needs &= self.needs_of_others
-            numbered = procfs.bracketed(link) is not None
-            stat = needs & (NEED_STAT if numbered else NEED_STAT | NEED_ANONYMOUS_STAT)
-        if stat and not table.closed:
+            needs &= ~NEED_PATH_STAT
+            anonymous = 0 if procfs.bracketed(link) is not None else NEED_ANONYMOUS_STAT
+        if needs & (NEED_STAT | NEED_PATH_STAT | anonymous) and not table.closed:
             status = self._stat(table, number)
         if table.fdinfo is not None and needs & NEED_FDINFO:
             try:
