@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sockql.audit.baseline import Baseline
     from sockql.audit.choose import Chosen
     from sockql.audit.outcome import Report
+    from sockql.audit.runner import Limits
     from sockql.command.options import Options
     from sockql.engine import Engine
     from sockql.render.output import Output
@@ -49,7 +50,7 @@ def run(options: Options) -> int:
         engine = stack.enter_context(open_engine(options))
         for notice in chosen.notices:
             say(escape(notice))
-        report = Report(_host_name(engine), time())
+        report = Report(_host_name(options, engine), time())
         report.fail_on, report.strict = fail_on, options.strict
         started = perf_counter()
         try:
@@ -74,7 +75,7 @@ def _audit(
     chosen: Chosen,
     report: Report,
     baseline: Baseline | None,
-    limits: tuple[float | None, float | None],
+    limits: Limits,
 ) -> None:
     """Fill ``report`` with an outcome for each audit, as they come."""
     from sockql.audit import runner
@@ -89,7 +90,7 @@ def _audit(
         report.outcomes.append(outcome)
     bound = runner.bindings(chosen.queries, options.parameters)
     with Progress(engine.host):
-        for outcome in runner.run(engine, chosen.queries, bound, runner.Limits(*limits), baseline):
+        for outcome in runner.run(engine, chosen.queries, bound, limits, baseline):
             report.outcomes.append(outcome)
 
 
@@ -111,9 +112,11 @@ def _settle(options: Options, report: Report, baseline: Baseline) -> None:
 # -- the command line ---------------------------------------------------------------------------
 
 
-def _limits(options: Options) -> tuple[float | None, float | None]:
+def _limits(options: Options) -> Limits:
+    from sockql.audit.runner import Limits
+
     total = None if options.budget is None else positive("--budget", options.budget)
-    return options.seconds, total
+    return Limits(options.seconds, total)
 
 
 def _fail_on(options: Options) -> int:
@@ -173,10 +176,16 @@ def _open_files(options: Options, stack: ExitStack, baseline: Baseline | None) -
     return files
 
 
-def _host_name(engine: Engine) -> str | None:
+def _host_name(options: Options, engine: Engine) -> str | None:
     """The name of the machine that is audited."""
     from sockql.proc.procfs import read, readable_text
 
+    if options.archive is not None:
+        from sockql.archive.replay import Replay
+
+        assert isinstance(engine, Replay)
+        name: str | None = engine.archive.facts["host"]
+        return name
     try:
         return readable_text(read("sys/kernel/hostname", engine.host.proc).strip()) or None
     except OSError:

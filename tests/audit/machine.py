@@ -55,14 +55,14 @@ class Machine:
     def __init__(self, root: Path, run: Callable[..., Done]) -> None:
         self.root = root
         self.queries = root / "queries"
-        self._run = run
+        self.run = run
 
     def write(self, **queries: str) -> None:
         for name, text in queries.items():
             (self.queries / f"{name}.sql").write_text(text)
 
     def __call__(self, *words: str) -> Done:
-        return self._run("audit", "--proc", str(self.root / "proc"), *words)
+        return self.run("audit", "--proc", str(self.root / "proc"), *words)
 
     def json(self, *words: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self("--json", *words)[1])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 
 import pytest
 from hypothesis import given
@@ -314,3 +316,16 @@ def test_rows_fit_a_terminal(rows: list[tuple[int, str, str]], room: int) -> Non
         assert after[0] == before[0]
         for old, new in zip(before[1:], after[1:]):
             assert new == old or escape(old).startswith(str(new)[:-1])
+
+
+def test_a_snapshot_is_audited_as_the_host_was(machine: Machine) -> None:
+    live = machine.json()
+    said = machine.run("snapshot", "--proc", "proc", "taken.db", "--tables", "processes,fds")
+    assert said[0] == 0
+    shutil.rmtree(machine.root / "proc")
+    taken = json.loads(machine.run("audit", "--json", "--from", "taken.db")[1])
+    for found in (live, taken):
+        for audit in found["audits"]:
+            del audit["seconds"]
+    assert taken["audits"] == live["audits"]
+    assert (taken["host"], taken["status"]) == ("stage", 1)
