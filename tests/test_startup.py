@@ -77,6 +77,23 @@ def test_neither_does_one_in_osquerys_words(python: Python) -> None:
     assert [name for name in found if name.startswith("sockql.osquery.functions.")] == []
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select pid, port from listening_ports",
+        "select path, type from file where path like '/etc/%'",
+        "select name, path from processes",
+        "select hostname from system_info",
+        "select path, blocks from mounts",
+    ],
+)
+def test_osquerys_tables_cost_no_more_than_our_own(python: Python, sql: str) -> None:
+    own = ("--osquery", "--json", "--netns", "self")
+    found = modules(python, COMMAND, *own, sql) - modules(python, "pass")
+    assert any(name.startswith("sockql.osquery.tables.") for name in found)
+    assert found & EXPENSIVE == set()
+
+
 def test_a_table_is_imported_when_a_statement_names_it(python: Python) -> None:
     found = modules(python, COMMAND, "--json", "select count(*) from fds")
     prefix = "sockql.tables."
