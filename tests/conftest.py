@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -49,6 +50,15 @@ REQUIRED = (
 
 counts: dict[str, Counter[str]] = {}
 kind_of: dict[str, str] = {}
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C even in the background of a script, where shells have it ignored.
+
+    The programs that tests start would inherit that, and wait without end to be interrupted.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
