@@ -69,6 +69,16 @@ class Host:
                 raise DataError(f"{self.proc_path}: {error.strerror}") from None
         return self._proc
 
+    @property
+    def name(self) -> str | None:
+        """The name of the machine; None when it cannot be read, as from a copy of a procfs."""
+        from sockql.proc.procfs import read, readable_text
+
+        try:
+            return readable_text(read("sys/kernel/hostname", self.proc).strip()) or None
+        except OSError:
+            return None
+
     def open_net(self, name: str) -> int:
         """Descriptor of the file ``net/NAME`` of the network namespace; the caller closes it.
 

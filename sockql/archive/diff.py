@@ -78,7 +78,7 @@ def _columns(
             raise UsageError(f"no such table: {name}; there are {', '.join(sorted(set(known)))}")
         old = before.archive.table(name).schema
         new = after.archive.table(name).schema
-        captured = set(before.archive.tables[name][0]) & set(after.archive.tables[name][0])
+        captured = {*before.archive.columns(name)} & {*after.archive.columns(name)}
         there = [column.name for column in new.columns if column.name in captured]
         shown = {column.name for column in (*old.visible, *new.visible)}
     needed = identity(name, _schema(name))

@@ -20,7 +20,7 @@ def facts(host: Host, epoch: float) -> dict[str, Any]:
     return {
         "time": timestamp(epoch),
         "epoch": epoch,
-        "host": _word(host, "sys/kernel/hostname"),
+        "host": host.name,
         "boot_id": _word(host, "sys/kernel/random/boot_id"),
         "kernel": _word(host, "sys/kernel/osrelease"),
         "procfs": readable_text(os.fsencode(host.proc_path)),

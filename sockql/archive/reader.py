@@ -80,6 +80,22 @@ class Archive:
             )
         }
 
+    def columns(self, name: str) -> list[str]:
+        """The columns of the table ``name`` that were captured.
+
+        :raises DataError: when the table was not.
+        """
+        if name not in self.tables:
+            raise self.lacks(name)
+        return self.tables[name][0]
+
+    def lacks(self, name: str) -> DataError:
+        """That the table ``name`` was not captured."""
+        return DataError(
+            f"{self.path}: the table {name} was not captured in the snapshot of "
+            f"{self.facts['time']}; snapshot_tables has those that were"
+        )
+
     def table(self, name: str) -> Table[Any]:
         """The table ``name`` as it was; one that was not captured raises when it is read."""
         if name in OWN:
@@ -192,10 +208,7 @@ class ArchivedTable(Table["tuple[Any, ...]"]):
 
     def records(self, request: Request, host: Host) -> Iterator[tuple[Any, ...]]:
         if self._absent:
-            raise DataError(
-                f"{self._archive.path}: the table {self.schema.name} was not captured in the "
-                f"snapshot of {self._archive.facts['time']}; snapshot_tables has those that were"
-            )
+            raise self._archive.lacks(self.schema.name)
         missing = sorted(request.columns - self._captured)
         # Whoever wants everything, as for others that are to come, has what there is.
         if missing and len(request.columns) < len(self.schema.columns):

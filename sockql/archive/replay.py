@@ -15,6 +15,20 @@ if TYPE_CHECKING:
     from sockql.schema import Value
 
 
+class _File(Host):
+    """Not a machine but a file: whatever would look at this host fails."""
+
+    def __init__(self, archive: Archive) -> None:
+        super().__init__(archive.path)
+        self._archive = archive
+
+    @property
+    def name(self) -> str | None:
+        """The name of the machine that the snapshot is of."""
+        name: str | None = self._archive.facts["host"]
+        return name
+
+
 class Replay(Engine):
     """An engine over the snapshot of the file ``path`` that ``at`` means, by default the newest.
 
@@ -28,8 +42,7 @@ class Replay(Engine):
 
     def __init__(self, path: str, at: str = "") -> None:
         self.archive = Archive(path, at)
-        # No procfs: whatever would look at this host fails.
-        super().__init__(Host(path))
+        super().__init__(_File(self.archive))
         # Every name that the live host would answer to, osquery's too.
         names = {*self.dialect.names, *self.dialect.others, *self.archive.tables, *OWN}
         for name in names:

@@ -50,7 +50,7 @@ def run(options: Options) -> int:
         engine = stack.enter_context(open_engine(options))
         for notice in chosen.notices:
             say(escape(notice))
-        report = Report(_host_name(options, engine), time())
+        report = Report(engine.host.name, time())
         report.fail_on, report.strict = fail_on, options.strict
         started = perf_counter()
         try:
@@ -174,22 +174,6 @@ def _open_files(options: Options, stack: ExitStack, baseline: Baseline | None) -
         unwind_when_terminated()
         files[what] = stack.enter_context(open_output(path))
     return files
-
-
-def _host_name(options: Options, engine: Engine) -> str | None:
-    """The name of the machine that is audited."""
-    from sockql.proc.procfs import read, readable_text
-
-    if options.archive is not None:
-        from sockql.archive.replay import Replay
-
-        assert isinstance(engine, Replay)
-        name: str | None = engine.archive.facts["host"]
-        return name
-    try:
-        return readable_text(read("sys/kernel/hostname", engine.host.proc).strip()) or None
-    except OSError:
-        return None  # a copy of a procfs need not have it
 
 
 # -- writing it ---------------------------------------------------------------------------------

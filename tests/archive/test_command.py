@@ -51,6 +51,11 @@ def test_saved_queries_and_lists_work_on_a_file(file: Path, tmp_path: Path) -> N
     sql = "select why from processes join allowed using (pid)"
     words = ["--from", str(file), "--at", "#1", "--load", f"allowed={allowed}", "--csv"]
     assert run(*words, sql)[:2] == (0, "why\nthe test\n")
+    audit = tmp_path / "audit.sql"
+    head = "-- title: Users with uid 0\n-- kind: audit\n-- severity: low\n"
+    audit.write_text(f"{head}select uid from users where uid = 0")
+    status, out, _ = run("audit", str(audit), "--from", str(file), "--json")
+    assert (status, os.uname().nodename in out, '"uid": 0' in out) == (1, True, True)
     query = tmp_path / "mine.sql"
     query.write_text("select count(*) as n from users where uid = 0")
     assert run("run", str(query), "--from", str(file), "--csv") == (0, "n\n1\n", "")
