@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sqlite_utils import Database
 
 from sockql.archive.facts import facts
-from sockql.archive.files import discard, lock, refuse_links, replace, temporary
+from sockql.archive.files import create, discard, lock, refuse_links, replace, temporary
 from sockql.archive.layout import APPLICATION, FORMAT, OWN, identify
 from sockql.archive.writing import PARENT, TableWriter
 from sockql.errors import UsageError
@@ -43,13 +43,13 @@ class DatabaseFile:
         self._before = refuse_links(path)
         if self._before is not None:
             identify(path)
-        self._temporary = ""
+        self._temporary = temporary(path)
         self._tables: list[tuple[TableWriter, str | None]] = []
         if append and self._before is not None:
             self._lock = lock(path)
             self._before = refuse_links(path)
         try:
-            self._temporary = temporary(path)
+            create(self._temporary, path)
             self._connection = sqlite3.connect(self._temporary, isolation_level=None)
             try:
                 self._begin(append and self._before is not None)

@@ -52,16 +52,22 @@ def lock(path: str) -> int | None:
 
 
 def temporary(path: str) -> str:
-    """A new file beside ``path``, readable for its owner only; its path.
+    """A name for a new file beside ``path``.
+
+    Known before :func:`create` makes the file, so that a signal in between leaves none behind.
+    """
+    return os.path.join(os.path.dirname(path), f".sockql-{os.urandom(6).hex()}.tmp")
+
+
+def create(temporary: str, path: str) -> None:
+    """Make the file ``temporary``, for ``path``, readable for its owner only.
 
     :raises UsageError: when it cannot be made.
     """
-    name = os.path.join(os.path.dirname(path), f".sockql-{os.urandom(6).hex()}.tmp")
     try:
-        os.close(os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        os.close(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from None
-    return name
 
 
 def replace(temporary: str, path: str, before: os.stat_result | None) -> None:
