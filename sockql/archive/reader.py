@@ -255,6 +255,8 @@ class ArchivedTable(Table["tuple[Any, ...]"]):
                 host.notice(notice)
 
     def estimate(self, request: Request, host: Host) -> tuple[float, float]:
+        if self._absent:  # already when the statement is checked, before it runs
+            raise self._archive.lacks(self.schema.name)
         rows = float(max(self._rows, 1))
         for column in self.schema.columns:
             if request.constrained(column.name):

@@ -89,7 +89,7 @@ def test_a_file_system_without_room_leaves_the_old_file(tmp_path: Path) -> None:
     if shutil.which("unshare") is None:
         pytest.skip("unshare is not installed")
     script = (
-        f"mount -t tmpfs -o size=200k none {tmp_path} && cd {tmp_path} && set -x;"
+        f"mount -t tmpfs -o size=140k none {tmp_path} && cd {tmp_path} && set -x;"
         f"{' '.join(SNAPSHOT)} x.db --tables groups >/dev/null || exit 50; sha256sum x.db > sum;"
         f"{' '.join(SNAPSHOT)} x.db --tables users,processes,process_limits,fds; echo status=$?;"
         "sha256sum -c sum && ls -A"

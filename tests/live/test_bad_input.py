@@ -175,6 +175,8 @@ if storm == 0:
             while True:
                 signal.pause()
         alive.append(pid)
+        # A number is used again after five rounds, and start times are told in ticks of 10 ms.
+        time.sleep(0.003)
 from sockql import connect
 seen = rounds = 0
 with connect() as engine:

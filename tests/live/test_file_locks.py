@@ -87,6 +87,8 @@ def test_a_lock_that_outlives_its_taker_is_its_heirs(engine: Engine, tmp_path: P
             fcntl.flock(opened, fcntl.LOCK_SH)
             os._exit(0)
         os.waitpid(taker, 0)
+        if f" {taker} " not in Path("/proc/locks").read_text():
+            pytest.skip("/proc/locks of this pid namespace leaves out who has gone")
         found = engine.query(
             "select pid, holder_pid, fd, target from file_locks"
             f" where file_inode = {file.stat().st_ino}"
