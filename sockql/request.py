@@ -43,7 +43,8 @@ class Constraint:
 
     def __repr__(self) -> str:
         if isinstance(self.value, frozenset):
-            values = sorted(map(repr, self.value))
+            known = sorted(self.value, key=lambda value: (type(value).__name__, value))
+            values = list(map(repr, known))
             shown = "(" + ", ".join(values[:8]) + (", …)" if len(values) > 8 else ")")
         else:
             shown = repr(self.value)
