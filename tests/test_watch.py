@@ -428,7 +428,7 @@ def test_a_failed_round_is_told_and_the_last_one_gives_the_status() -> None:
             ["-p", "x=1", "select 1"],
             "-p x: the SQL has no parameter :x; its parameters: none",
         ),
-        (["-o", "/nonexistent/x", "select 1"], "/nonexistent/x: No such file or directory"),
+        (["-o", "/dev/null/x", "select 1"], "/dev/null/x: Not a directory"),
         (["selct 1"], 'near "selct": syntax error; did you mean `select`?\n  selct 1\n  ^'),
     ],
 )
