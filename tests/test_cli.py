@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -49,23 +50,25 @@ def on_terminal(*words: str, stdin: bool = False, typed: bytes = b"") -> tuple[i
     """Status and output of ``sockql`` on a terminal of its own, after ``typed``."""
     master, slave = pty.openpty()
     os.write(master, typed)
-    process = start(
-        *words,
-        stdin=slave if stdin else subprocess.DEVNULL,
-        stdout=slave,
-        stderr=slave,
-        env={**ENVIRONMENT, "TERM": "dumb"},
-    )
-    os.close(slave)
     said = b""
-    with open(master, "rb", buffering=0) as terminal:
+    # What is typed here does not belong into the history of whoever runs the tests.
+    with TemporaryDirectory() as state, open(master, "rb", buffering=0) as terminal:
+        process = start(
+            *words,
+            stdin=slave if stdin else subprocess.DEVNULL,
+            stdout=slave,
+            stderr=slave,
+            env={**ENVIRONMENT, "TERM": "dumb", "XDG_STATE_HOME": state},
+        )
+        os.close(slave)
         while True:
             assert select.select([terminal], [], [], DEADLINE)[0], "the terminal stays silent"
             try:
                 said += terminal.read(65536)
             except OSError:  # EIO: how Linux says that the last writer is gone
                 break
-    return process.wait(DEADLINE), said.decode().replace("\r\n", "\n")
+        status = process.wait(DEADLINE)
+    return status, said.decode().replace("\r\n", "\n")
 
 
 # -- where the SQL comes from -------------------------------------------------------------------

@@ -94,6 +94,16 @@ def sqlite_error(sql: str) -> QueryError:
             "no such column: socket.sport",
             "did you mean `sockets`?",
         ),
+        (
+            "select sockets.sport from sockets s",
+            "no such column: sockets.sport",
+            "the table is called `s` here",
+        ),
+        (
+            "select 1 from sockets join fds using(inod)",
+            "cannot join using column inod - column not present in both tables",
+            "did you mean `inode`?",
+        ),
         ("select local_port from sockets", "no such column: local_port", "did you mean `sport`?"),
         ("select uid from sockets", "no such column: uid", "did you mean `socket_uid`?"),
         ("select uid from fds", "no such column: uid", "the column is in `processes`"),

@@ -83,7 +83,11 @@ def locate(message: str, sql: str) -> int | None:
     """Where in ``sql`` the thing is that ``message`` names, when SQLite does not say it."""
     if message == "incomplete input":
         return len(sql.rstrip())
-    name = _after(message, "no value for the parameter ") or _after(message, "no such table: ")
+    name = (
+        _after(message, "no value for the parameter ")
+        or _after(message, "no such table: ")
+        or _unjoined(message)
+    )
     if name is not None:
         name = name.rpartition(".")[2].lower()
         for offset, token in tokens(sql):
@@ -139,6 +143,10 @@ def hint(message: str, sql: str, dialect: Dialect | None = None) -> str | None:
     name = _after(message, "no such column: ")
     if name is not None:
         return None if "should this be" in name else _column(name, sql, dialect)
+    name = _unjoined(message)
+    if name is not None:
+        tables = dict.fromkeys(_aliases(sql, dialect).values())
+        return _mean(name, [column for each in tables for column in _columns(each, dialect)])
     name = _after(message, "no such function: ")
     if name is not None:
         known = [function.name for function in dialect.functions()]
@@ -150,7 +158,7 @@ def hint(message: str, sql: str, dialect: Dialect | None = None) -> str | None:
         return (
             "say which: " + " or ".join(f"{alias}.{name}" for alias in having) if having else None
         )
-    if message.startswith("not authorized"):
+    if message.startswith(("not authorized", "authorization denied")):
         return "sockql reads, and writes nothing but temporary tables"
     if message.startswith('near "'):
         return _keyword(message[6:].rpartition('"')[0], sql)
@@ -159,6 +167,12 @@ def hint(message: str, sql: str, dialect: Dialect | None = None) -> str | None:
 
 def _after(message: str, start: str) -> str | None:
     return message[len(start) :] if message.startswith(start) else None
+
+
+def _unjoined(message: str) -> str | None:
+    """The column of USING that one of the tables lacks."""
+    rest = _after(message, "cannot join using column ")
+    return None if rest is None else rest.partition(" - ")[0]
 
 
 def _mean(name: str, candidates: Iterable[str]) -> str | None:
@@ -175,7 +189,8 @@ def _column(name: str, sql: str, dialect: Dialect) -> str | None:
     aliases = _aliases(sql, dialect)
     table = aliases.get(qualifier.lower())
     if qualifier and table is None:
-        return _mean(qualifier, aliases)
+        called = [alias for alias, each in aliases.items() if each == qualifier.lower()]
+        return f"the table is called `{called[0]}` here" if called else _mean(qualifier, aliases)
     scope = [table] if table else list(dict.fromkeys(aliases.values()))
     for column in (column for each in scope for column in _columns(each, dialect).values()):
         if column.values and bare.upper() in map(str.upper, column.values):
@@ -198,7 +213,7 @@ def _aliases(sql: str, dialect: Dialect) -> dict[str, str]:
     words = [_unquoted(token).lower() for _, token in tokens(sql)]
     found: dict[str, str] = {}
     for at, word in enumerate(words):
-        if word in dialect:
+        if word in dialect and words[at + 1 : at + 2] != ["."]:
             alias = words[at + 1 : at + 3]
             if alias[:1] == ["as"]:
                 alias = alias[1:]

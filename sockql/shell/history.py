@@ -11,7 +11,7 @@ import fcntl
 import os
 import stat
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ class History:
                 data = _read(descriptor)
                 if len(data) > LIMIT:
                     data = _newest(data, LIMIT // 2)
-                    self._replace(data)
+                    with suppress(OSError):  # then it is shortened another time
+                        self._replace(data)
         except FileNotFoundError:
             return []
         except OSError as error:
@@ -126,7 +127,9 @@ class History:
 
     def _replace(self, data: bytes) -> None:
         """Put a file with ``data`` in the place of this one, which is locked."""
-        temporary = f"{self.path}.{os.getpid()}"
+        temporary = f"{self.path}.new"
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)  # of a shell that was killed: nobody else writes it meanwhile
         descriptor = os.open(
             temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
         )

@@ -131,6 +131,13 @@ class Shell:
         options = copy(self._options)
         vars(options).update(changes)
         engine = self._open(options)
+        try:
+            if "netns" in changes:
+                engine.query("select 1 from sockets where family = 'xdp' limit 1")
+        except BaseException:  # no such network namespace, or an interrupt
+            engine.close()
+            raise
+        engine.notices.clear()
         engine.timeout = self.engine.timeout
         self.engine.close()
         self._options, self.engine, self.frozen = options, engine, None

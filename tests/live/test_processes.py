@@ -80,7 +80,7 @@ def test_a_row_is_what_psutil_says_of_the_process(engine: Engine, tmp_path: Path
             }
     assert [dict(zip(VISIBLE, row)) for row in found] == [expected]
     assert (expected["nice"], expected["uid"]) == (
-        os.nice(0) + 3,
+        min(os.nice(0) + 3, 19),
         21 if os.geteuid() == 0 else os.getuid(),
     )
     assert engine.notices == []
@@ -304,8 +304,9 @@ def test_memory_of_its_own_is_what_psutil_sums_up(engine: Engine) -> None:
             before = psutil.Process(pid).memory_full_info()
             found = engine.query(f"select pss, uss, swap from processes where pid = {pid}")
             after = psutil.Process(pid).memory_full_info()
-            # Whoever shares pages with it changes what they are worth: look until nobody does.
-            if before == after:
+            # Whoever shares pages with it changes what they are worth, and may change it back: look
+            # until nobody did.
+            if before == after and found == [(after.pss, after.uss, after.swap)]:
                 break
         else:
             pytest.skip("others share its memory and never rest (EAGAIN)")

@@ -12,7 +12,7 @@ from tests.live.children import in_pid_namespace
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="to become nobody takes root (EPERM)")
 
 AS_NOBODY = """
-import ctypes, json, os, subprocess
+import ctypes, json, os, subprocess, time
 from sockql import connect
 libc = ctypes.CDLL(None)
 def ask():
@@ -26,6 +26,10 @@ root = subprocess.Popen(["sleep", "100"], stdin=subprocess.DEVNULL, stdout=subpr
 other = subprocess.Popen(
     ["sleep", "100"], user=65534, group=65534, extra_groups=[], close_fds=True,
     stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+deadline = time.monotonic() + 30
+for pid in (root.pid, other.pid):  # which open files of their own until they sleep
+    while b"(sleep) S" not in open(f"/proc/{pid}/stat", "rb").read():
+        assert time.monotonic() < deadline
 dead = os.fork()
 if dead == 0:
     os._exit(0)

@@ -101,6 +101,20 @@ def test_a_file_grown_too_large_loses_its_oldest_entries(
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
+def test_what_a_killed_session_left_is_in_nobodys_way(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shell_history, "LIMIT", 1000)
+    kept = History(str(file))
+    for number in range(60):
+        kept.append(f"select {number};")
+    file.with_name(f"{file.name}.new").write_text("half of")
+    entries = kept.load()
+    assert (kept.problem, entries[-1]) == (None, "select 59;")
+    assert History(str(file)).load() == entries
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+
+
 def test_an_entry_that_is_too_large_by_itself_is_kept(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
