@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 from sqlite_utils import Database
 
 from sockql.archive.facts import facts
-from sockql.archive.files import create, discard, lock, refuse_links, replace, temporary
+from sockql.archive.files import (
+    create,
+    discard,
+    lock,
+    refuse_links,
+    refuse_unfinished,
+    replace,
+    temporary,
+)
 from sockql.archive.layout import APPLICATION, FORMAT, OWN, identify
 from sockql.archive.writing import PARENT, TableWriter
 from sockql.errors import UsageError
@@ -42,6 +50,7 @@ class DatabaseFile:
         self._lock: int | None = None
         self._before = refuse_links(path)
         if self._before is not None:
+            refuse_unfinished(path)
             identify(path)
         self._temporary = temporary(path)
         self._tables: list[tuple[TableWriter, str | None]] = []
@@ -117,6 +126,7 @@ class DatabaseFile:
             self._connection.commit()  # which sqlite-utils has done by itself before its version 4
             self._connection.execute("PRAGMA journal_mode = DELETE")
             self._connection.close()
+            refuse_unfinished(self._path)
             replace(self._temporary, self._path, self._before)
         except sqlite3.Error as error:
             raise UsageError(f"{self._path}: {error}") from None

@@ -70,6 +70,23 @@ def create(temporary: str, path: str) -> None:
         raise UsageError(f"{path}: {error.strerror}") from None
 
 
+def refuse_unfinished(path: str) -> None:
+    """Refuse a database that has a write-ahead log or a journal beside it.
+
+    They belong to the file that is there, and SQLite would apply them to the one that takes its
+    place.  Source: https://www.sqlite.org/tempfiles.html
+
+    :raises UsageError: when there is one that is not empty.
+    """
+    for suffix in ("-wal", "-journal"):
+        with suppress(OSError):
+            if os.lstat(path + suffix).st_size:
+                raise UsageError(
+                    f"{path}: somebody writes to it, or has not finished: there is {path}{suffix}; "
+                    "open it once with another SQLite program, or name another file"
+                )
+
+
 def replace(temporary: str, path: str, before: os.stat_result | None) -> None:
     """Put ``temporary`` in the place of ``path``, whose mode and owner it takes over.
 

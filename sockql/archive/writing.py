@@ -10,6 +10,7 @@ from __future__ import annotations
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
+from sockql.errors import UsageError
 from sockql.loading.names import quoted
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ class TableWriter:
         found = [row[1] for row in cursor.execute(f"PRAGMA table_info({self._name})")]
         if not found:
             found = self._create(parent)
+        elif snapshot is not None and "snapshot" not in found:
+            raise UsageError(f"--as: the file has a table {schema.name} that is no snapshot's")
         self._absent = [column for column in schema.columns if column.name not in found]
         self._present = [column for column in schema.columns if column.name in found]
         self._prepare()

@@ -42,6 +42,8 @@ def document(report: Report) -> str:
     root.append(suite)
     indent(root)
     text = tostring(root, encoding="unicode")
+    # The two that XML cannot have and that are shown on a terminal as they are.
+    text = text.replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'
 
 

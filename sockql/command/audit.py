@@ -161,6 +161,11 @@ def _open_files(options: Options, stack: ExitStack, baseline: Baseline | None) -
     places: dict[str, str] = {}
     if options.output is not None:
         places[os.path.realpath(options.output)] = "-o"
+    if baseline is not None and not baseline.updating:
+        # It is only read, but what accepts the known rows must not become a report of them.
+        other = places.setdefault(os.path.realpath(baseline.path), "--baseline")
+        if other != "--baseline":
+            raise UsageError(f"{baseline.path}: the file of --baseline and of {other}")
     files = {}
     for what, path in named.items():
         if path is None:

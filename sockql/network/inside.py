@@ -171,17 +171,13 @@ class Resident:
     :raises OSError: when the kernel does not let us in; EAGAIN when there can be no more threads.
     """
 
-    __slots__ = ("_action", "_asked", "_done", "_error", "_home", "_result", "_thread")
+    __slots__ = ("_home", "_jobs", "_thread")
 
     def __init__(self, descriptor: int) -> None:
-        from _thread import allocate_lock, get_native_id, start_new_thread
+        from _queue import SimpleQueue
+        from _thread import get_native_id, start_new_thread
 
-        self._asked = allocate_lock()
-        self._done = allocate_lock()
-        self._asked.acquire()
-        self._done.acquire()
-        self._result: Any = None
-        self._error: BaseException | None = None
+        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._home: int | None = None
 
         def move() -> int:
@@ -194,7 +190,6 @@ class Resident:
             self._home = home
             return get_native_id()
 
-        self._action: Callable[[], Any] | None = None
         try:
             start_new_thread(self._live, ())
         except RuntimeError:
@@ -210,21 +205,20 @@ class Resident:
 
         :raises OSError: as ``action`` does.
         """
-        self._action = action
-        self._asked.release()
+        job = Job(action)
+        self._jobs.put(job)
         try:
-            self._done.acquire()
+            job.done.acquire()
         except BaseException:
-            # Interrupted: what the thread opens in the next microseconds has no other owner.
-            self._done.acquire()
-            _discard(self._result)
+            # Interrupted, before the lock was there or just after.  What the thread opens in the
+            # next microseconds has no other owner.
+            while not job.ended:
+                job.done.acquire(timeout=0.01)
+            _discard(job.result)
             raise
-        finally:
-            result, error = self._result, self._error
-            self._result = self._error = None
-        if error is not None:
-            raise error
-        return result  # type: ignore[no-any-return]
+        if job.error is not None:
+            raise job.error
+        return job.result  # type: ignore[no-any-return]
 
     def directory(self, proc: int) -> int:
         """Descriptor of the directory of the namespace's files, below the procfs ``proc``.
@@ -253,20 +247,36 @@ class Resident:
             self._end()
 
     def _end(self) -> None:
-        self._action = None
-        self._asked.release()
+        self._jobs.put(None)
 
     def _live(self) -> None:
-        while True:
-            self._asked.acquire()
-            action = self._action
-            if action is None:
-                return
-            try:
-                self._result = action()
-            except BaseException as error:  # noqa: BLE001 (whatever it is, it is the caller's)
-                self._error = error
-            self._done.release()
+        while (job := self._jobs.get()) is not None:
+            job.do()
+
+
+class Job:
+    """What the thread is asked to do, and what came of it once ``ended``."""
+
+    __slots__ = ("action", "done", "ended", "error", "result")
+
+    def __init__(self, action: Callable[[], Any]) -> None:
+        from _thread import allocate_lock
+
+        self.action = action
+        self.ended = False
+        self.error: BaseException | None = None
+        self.result: Any = None
+        self.done = allocate_lock()
+        self.done.acquire()
+
+    def do(self) -> None:
+        """Do it, and say so."""
+        try:
+            self.result = self.action()
+        except BaseException as error:  # noqa: BLE001 (whatever it is, it is the caller's)
+            self.error = error
+        self.ended = True
+        self.done.release()
 
 
 def _discard(result: object) -> None:

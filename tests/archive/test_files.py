@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import shutil
@@ -139,6 +140,39 @@ def test_a_symbolic_link_is_not_followed(file: Path, more: list[str]) -> None:
         link.unlink()
     assert file.read_bytes() == before
     assert not (file.parent / "nothing").exists()
+
+
+@pytest.mark.parametrize("more", [[], ["--append"]])
+@pytest.mark.parametrize("suffix", ["-wal", "-journal"])
+def test_a_file_that_somebody_writes_to_is_left_alone(
+    file: Path, suffix: str, more: list[str]
+) -> None:
+    before = file.read_bytes()
+    beside = Path(f"{file}{suffix}")
+    if suffix == "-wal":
+        other = sqlite3.connect(file)
+        other.execute("pragma journal_mode = wal")
+        other.execute("update users set username = username || 'x'")
+        other.commit()
+    else:
+        other = sqlite3.connect(":memory:")
+        beside.write_bytes(b"the old content of some pages")
+    try:
+        log = beside.read_bytes()
+        assert f"there is {beside}; open it once" in refused(file, *more)
+        assert beside.read_bytes() == log
+        assert temporaries(file.parent) == []
+    finally:
+        other.close()
+    if suffix == "-journal":
+        assert file.read_bytes() == before
+
+
+def test_a_table_of_somebody_elses_is_no_snapshots(file: Path) -> None:
+    with contextlib.closing(sqlite3.connect(file)) as other:
+        other.execute("create table notes(x)")
+    said = refused(file, "--append", "--sql", "select 1 as z", "--as", "notes")
+    assert said == "sockql: --as: the file has a table notes that is no snapshot's\n"
 
 
 @pytest.mark.parametrize("more", [[], ["--append"]])

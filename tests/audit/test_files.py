@@ -60,6 +60,23 @@ def test_a_file_that_cannot_be_written_is_said_before_anything_is_run(
     assert sorted(os.listdir(machine.root)) == ["proc", "queries"]
 
 
+@pytest.mark.parametrize("flag", ["--junit", "--sarif", "-o"])
+def test_a_report_does_not_take_the_place_of_the_baseline(machine: Machine, flag: str) -> None:
+    accepted = '{"sockql_baseline": 1, "audits": {}}'
+    (machine.root / "b.json").write_text(accepted)
+    status, out, err = machine("workers", "--baseline", "b.json", flag, "./b.json")
+    assert (status, out) == (2, "")
+    assert err.startswith(("sockql: b.json: the file of -", "sockql: ./b.json: the file of -"))
+    assert (machine.root / "b.json").read_text() == accepted
+
+
+def test_junit_is_xml_whatever_a_name_has_in_it(machine: Machine) -> None:
+    machine.write(odd=HEAD + "select char(65534, 65535, 1, 27, 60) as name")
+    assert machine("odd", "--junit", "j.xml")[0] == 1
+    text = "".join(ET.parse(machine.root / "j.xml").getroot().itertext())
+    assert "name = \\ufffe\\uffff\\x01\\x1b<" in text
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_who_interrupts_sees_what_was_found_and_no_file_is_left(
     machine: Machine, number: signal.Signals

@@ -9,6 +9,8 @@ import os
 import signal
 import socket
 import struct
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,6 +27,7 @@ from sockql.network.scope import visit
 from sockql.request import Request
 from sockql.snapshot import Snapshot
 from sockql.tables.sockets import TABLE
+from tests.conftest import ROOT
 from tests.live.children import child, wait_until
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="unshare(2) takes root (EPERM)")
@@ -385,3 +388,40 @@ def test_what_is_no_namespace_cannot_be_entered() -> None:
     with open("/proc/self/stat") as file, pytest.raises(OSError, match="Invalid argument"):
         Resident(file.fileno())
     wait_until(lambda: set(os.listdir("/proc/self/task")) <= before)
+
+
+#: Signals at all times, of which some come just after the thread has answered.
+INTERRUPTED = """
+import os, random, signal
+from sockql.network.inside import Resident
+class Interrupted(BaseException): pass
+def interrupt(*_): raise Interrupted
+signal.signal(signal.SIGALRM, interrupt)
+descriptor = os.open("/proc/self/ns/net", os.O_RDONLY)
+ended = 0
+for _ in range(3000):
+    try:
+        signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-5, 4e-4))
+        resident = Resident(descriptor)
+        try:
+            resident.run(os.getpid)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            resident.leave()
+        ended += 1
+    except Interrupted:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+print(ended)
+"""
+
+
+def test_an_interrupt_at_any_time_leaves_nobody_waiting() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert 0 < int(done.stdout) < 3000
