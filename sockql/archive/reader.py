@@ -47,6 +47,8 @@ class Archive:
             self._connection = apsw.Connection(
                 uri(path), apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
             )
+            # A column that somebody took away is an error, not a text of its name.
+            self._connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, 0)
             try:
                 self._read(at)
             except BaseException:

@@ -168,6 +168,14 @@ def test_a_file_that_somebody_writes_to_is_left_alone(
         assert file.read_bytes() == before
 
 
+def test_a_column_that_was_taken_away_is_an_error(file: Path) -> None:
+    with contextlib.closing(sqlite3.connect(file)) as other:
+        other.execute("alter table users drop column description")
+    status, out, err = run("--from", str(file), "--csv", "select description from users")
+    assert (status, out) == (3, "")
+    assert err.startswith(f"sockql: {file}: no such column: ")
+
+
 def test_a_table_of_somebody_elses_is_no_snapshots(file: Path) -> None:
     with contextlib.closing(sqlite3.connect(file)) as other:
         other.execute("create table notes(x)")
