@@ -378,6 +378,8 @@ class Engine:
 
     def _progress(self) -> bool:
         self._check()
+        if self.host.progress is not None:
+            self.host.progress("", 0, None)
         return False
 
     def explain_error(self, error: BaseException, sql: str) -> SockqlError:

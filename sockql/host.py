@@ -48,7 +48,7 @@ class Host:
         self.check: Callable[[], None] = check or (lambda: None)
         #: Called by whoever collects, once for each process and each datagram: with a table, how
         #: much of it is done and of how much; or how much has come since, and None where nobody
-        #: knows of how much.  None: nobody listens.
+        #: knows of how much; and without a table while SQLite computes.  None: nobody listens.
         self.progress: Callable[[str, int, int | None], None] | None = None
         self.notices: list[str] = []
         self._proc: int | None = None

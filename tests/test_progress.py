@@ -204,3 +204,15 @@ def test_sockets_are_counted_as_they_come() -> None:
     if not tally.text:
         pytest.skip("ENOENT: the unix sockets of this kernel come from /proc/net")
     assert tally.text == f"sockets: {count:,}"
+
+
+def test_what_only_computes_says_so(screen: Screen, clock: Clock) -> None:
+    host = Host()
+    with Engine(host) as engine, Progress(host):
+        numbers = "with recursive n(x) as (select 1 union all select x + 1 from n limit 100000)"
+        engine.query(f"{numbers} select count(*) from n")
+        assert screen.text() == ""
+        clock.now += PATIENCE
+        engine.query(f"{numbers} select count(*) from n")
+        assert screen.text() == "\rcomputing"
+    assert screen.text() == "\r" + " " * 9 + "\r"

@@ -43,6 +43,8 @@ class Tally:
         self._counts: dict[str, int] = {}
 
     def __call__(self, table: str, done: int, total: int | None) -> None:
+        if not table:
+            return  # SQLite computes; nothing is collected meanwhile
         if total is None or total == 1:
             more = done if total is None else 1
             self._counts[table] = done = self._counts.get(table, 0) + more
@@ -85,7 +87,7 @@ class Progress(Tally):
         now = perf_counter()
         if now >= self._due:
             self._due = now + PERIOD
-            self._show(self.text)
+            self._show(self.text or "computing")
 
     def until_rows(self, rows: Iterable[Any]) -> Iterator[Any]:
         """``rows``, the line gone before the first of them, or at their end."""
