@@ -105,7 +105,7 @@ def is_real(each: Suggestion, text: str, known: Catalogue) -> bool:
             value.replace("'", "''")
             for table in known.tables.values()
             for column in table.columns
-            for value in column.values or ()
+            for value in (*(column.values or ()), *column.usual)
         }
         return each.text.strip("'") in values
     if each.kind == PARAMETER:

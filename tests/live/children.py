@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import importlib
 import os
 import pickle
+import pkgutil
 import signal
 import subprocess
 import sys
@@ -16,6 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+import sockql
+
+# A child may give up its rights and then be unable to read the checkout, so nothing is left to be
+# imported in it.
+for _module in pkgutil.walk_packages(sockql.__path__, "sockql."):
+    if not _module.name.endswith("__main__"):
+        importlib.import_module(_module.name)
 
 #: Far from the descriptors of a child, which start at 0.
 _PIPE = 900
