@@ -7,6 +7,7 @@
 -- severity: critical
 -- kind: audit
 -- keys: [name]
+-- live: true
 -- timeout: 60
 -- params:
 --   numbers:

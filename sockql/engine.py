@@ -53,6 +53,9 @@ class Engine:
     Not for use by several threads at once; :meth:`interrupt` may be called from any.
     """
 
+    #: The snapshot file that the rows are from; None where they are those of a live host.
+    file: str | None = None
+
     def __init__(self, host: Host, dialect: Dialect = SOCKQL) -> None:
         self.host = host
         self.dialect = dialect

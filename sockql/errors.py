@@ -50,6 +50,10 @@ class DataError(SockqlError):
     status = 3
 
 
+class NotCaptured(DataError):
+    """A snapshot in a file does not have what is asked of it, which is no fault of the question."""
+
+
 class KernelRefused(DataError):
     """A netlink request that the kernel answered with an error; ``errno`` is positive."""
 

@@ -6,11 +6,11 @@ from itertools import islice
 from time import time
 from typing import TYPE_CHECKING, Final, Protocol
 
-from sockql import tables
+from sockql import osquery, tables
 from sockql.archive.layout import OWN
 from sockql.errors import DataError, UsageError
 from sockql.loading.names import check
-from sockql.schema import BLOB, INTEGER, REAL, TEXT, Column, Schema, View
+from sockql.schema import BLOB, INTEGER, REAL, TEXT, Column, Schema, Table, View
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -44,7 +44,7 @@ def names(given: str | None) -> tuple[str, ...]:
 
     None for those that every snapshot has; ``all`` for all there are.
 
-    :raises UsageError: for one that there is not, and for views.
+    :raises UsageError: for one that there is not, for views, and for tables of osquery.
     """
     there = [name for name in tables.NAMES if not isinstance(tables.load(name), View)]
     if given is None:
@@ -63,10 +63,22 @@ def names(given: str | None) -> tuple[str, ...]:
 def _no_table(name: str, there: Sequence[str]) -> str:
     if name in tables.NAMES:
         return f"{name} is a view; with its tables captured it answers from the snapshot"
+    if name in osquery.NAMES:
+        return (
+            f"{name}: {not_for_snapshots(name)}; --sql SQL --as {name} keeps the result of a query"
+        )
     from difflib import get_close_matches
 
     close = get_close_matches(name, there, 1)
     return f"no such table: {name}" + (f"; did you mean {close[0]}?" if close else "")
+
+
+def not_for_snapshots(name: str) -> str:
+    """Why no snapshot has osquery's table ``name``, for people."""
+    table = osquery.load(name)
+    if isinstance(table, Table) and not table.whole:
+        return "it reads only what a statement asks for by name, so that no snapshot has all of it"
+    return "it is one of osquery's tables, and a snapshot has those of sockql"
 
 
 def check_results(results: Mapping[str, str]) -> None:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 import apsw
 
 from sockql import tables
+from sockql.archive.capture import ON_REQUEST, not_for_snapshots
 from sockql.archive.layout import OWN, identify
 from sockql.archive.moments import choose
 from sockql.dialect import SOCKQL
-from sockql.errors import DataError
+from sockql.errors import DataError, NotCaptured
 from sockql.loading.databases import uri
 from sockql.loading.names import quoted
 from sockql.request import MAXIMUM, MINIMUM
@@ -21,7 +22,7 @@ from sockql.schema import EQUAL, INTEGER, RANGE, Column, Schema, Table, View
 from sockql.watch.lines import timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from sockql.host import Host
     from sockql.request import Request
@@ -85,18 +86,30 @@ class Archive:
     def columns(self, name: str) -> list[str]:
         """The columns of the table ``name`` that were captured.
 
-        :raises DataError: when the table was not.
+        :raises NotCaptured: when the table was not.
         """
         if name not in self.tables:
             raise self.lacks(name)
         return self.tables[name][0]
 
-    def lacks(self, name: str) -> DataError:
-        """That the table ``name`` was not captured."""
-        return DataError(
-            f"{self.path}: the table {name} was not captured in the snapshot of "
-            f"{self.facts['time']}; snapshot_tables has those that were"
+    def lacks(self, name: str, column: str = "") -> NotCaptured:
+        """That the table ``name``, or its ``column``, was not captured, and why that may be."""
+        what = f"{name}.{column}" if column else f"the table {name}"
+        why = "" if column else f"; {_why_absent(name)}"
+        return NotCaptured(
+            f"{self.path}: {what} was not captured in the snapshot of {self.facts['time']}{why}"
         )
+
+    def require(self, name: str, columns: Iterable[str]) -> None:
+        """Make sure that a statement which reads ``columns`` of the table ``name`` can be answered.
+
+        :raises NotCaptured: when one of them was not captured.
+        """
+        if name in OWN or name not in self.tables:
+            return  # the table itself raises
+        missing = sorted(set(columns).difference(self.tables[name][0]))
+        if missing:
+            raise self.lacks(name, missing[0])
 
     def table(self, name: str) -> Table[Any]:
         """The table ``name`` as it was; one that was not captured raises when it is read."""
@@ -167,6 +180,15 @@ class Archive:
         self._connection.close(True)
 
 
+def _why_absent(name: str) -> str:
+    """Why a snapshot does not have the table ``name``, for people."""
+    if name in ON_REQUEST:
+        return "it may hold what is secret, and is taken when sockql snapshot --tables names it"
+    if name in tables.NAMES:
+        return "snapshot_tables has those that were"
+    return not_for_snapshots(name)
+
+
 def _like(column: Column, known: Column | None = None) -> Column:
     """``column`` for rows of a file; ``known`` says how it is looked up, as a rule itself."""
     by = known or column
@@ -214,10 +236,7 @@ class ArchivedTable(Table["tuple[Any, ...]"]):
         missing = sorted(request.columns - self._captured)
         # Whoever wants everything, as for others that are to come, has what there is.
         if missing and len(request.columns) < len(self.schema.columns):
-            raise DataError(
-                f"{self._archive.path}: {self.schema.name}.{missing[0]} was not captured in the "
-                f"snapshot of {self._archive.facts['time']}"
-            )
+            raise self._archive.lacks(self.schema.name, missing[0])
         self._say(host)
         wanted = request.columns & self._captured
         cells = [quoted(c.name) if c.name in wanted else "NULL" for c in self.schema.columns]

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 from sockql.archive.layout import OWN
 from sockql.archive.reader import Archive
 from sockql.engine import Engine
-from sockql.errors import DataError, QueryError
+from sockql.errors import QueryError
 from sockql.host import Host
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sockql.analysis import Analysis
     from sockql.schema import Value
 
 
@@ -34,7 +37,7 @@ class Replay(Engine):
 
     The same statements, views, functions and saved queries work as on the live host.  The table
     ``snapshots`` and its kin say what is in the file.  ``username`` answers from the captured table
-    of users; ``service`` has the names of this host.
+    of users, and where that is missing NULL, with a notice; ``service`` has the names of this host.
 
     :raises UsageError: when the file is no snapshot file, or ``at`` no time.
     :raises DataError: when it has no such snapshot.
@@ -42,6 +45,7 @@ class Replay(Engine):
 
     def __init__(self, path: str, at: str = "") -> None:
         self.archive = Archive(path, at)
+        self.file = path
         super().__init__(_File(self.archive))
         # Every name that the live host would answer to, osquery's too.
         names = {*self.dialect.names, *self.dialect.others, *self.archive.tables, *OWN}
@@ -53,6 +57,13 @@ class Replay(Engine):
     def freeze(self) -> float:
         """A snapshot is frozen already.  Returns when it was taken, in seconds since the epoch."""
         return float(self.archive.facts["epoch"])
+
+    def _analyse(self, sql: str, params: Mapping[str, Value]) -> Analysis:
+        analysis = super()._analyse(sql, params)
+        # Each by itself: of statements that share, one must not fail for what another asks.
+        for name, columns in analysis.columns.items():
+            self.archive.require(name, columns)
+        return analysis
 
     def close(self) -> None:
         """Close the connection and the file."""
@@ -66,11 +77,12 @@ class Replay(Engine):
         (uid,) = arguments
         if uid is None:
             return None
+        if "users" not in self.archive.tables:
+            self.host.notice(
+                f"{self.archive.path}: username() is NULL: the table users was not captured"
+            )
+            return None
         if self._users is None:
-            if "users" not in self.archive.tables:
-                raise DataError(
-                    f"{self.archive.path}: username(): the table users was not captured"
-                )
             rows = self.archive.rows(
                 "SELECT uid, username FROM users WHERE snapshot = ?",
                 (self.archive.snapshot,),

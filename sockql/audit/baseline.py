@@ -244,11 +244,11 @@ class Baseline:
     def update(self, outcome: Outcome, reason: str) -> tuple[int, int]:
         """Accept what an audit found and forget what it no longer finds.
 
-        What is not known to be gone (the audit failed, or has not seen everything) is kept, and
+        What is not known to be gone (the audit has no answer, or has not seen everything) is kept, and
         so is an expired entry, as it is: somebody has to give it another day.  Returns how many
         entries are new and how many are gone.
         """
-        if outcome.error is not None:
+        if outcome.error is not None or not outcome.answered:
             return 0, 0
         before = self.audits.get(outcome.query.name)
         after = _Accepted(outcome.keys)

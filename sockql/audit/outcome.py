@@ -27,7 +27,8 @@ class Outcome:
 
     ``rows`` are the rows that are findings, ``accepted`` those that an entry of the baseline
     accepts; that there are no rows though the audit expects some is a row without columns.
-    ``notices`` tell what could not be read, ``error`` why there is no answer at all.
+    ``notices`` tell what could not be read, ``error`` what went wrong.  ``answered`` says that the
+    query has run to its end: over a snapshot that lacks what it needs it does not.
     """
 
     def __init__(self, query: Query) -> None:
@@ -37,10 +38,12 @@ class Outcome:
         self.accepted: list[tuple[Row, Entry]] = []
         self.notices: list[str] = []
         self.error: str | None = None
+        self.answered = False
         self.seconds = 0.0
 
     def found(self, columns: tuple[str, ...], rows: list[Row]) -> None:
         """Take the result of the query for what it means to the audit."""
+        self.answered = True
         if self.query.expect != ROWS:
             self.columns, self.rows = columns, rows
         elif not rows:

@@ -7,7 +7,14 @@ from time import perf_counter
 
 from sockql.audit.outcome import Outcome
 from sockql.command.running import Alarm
-from sockql.errors import Interrupted, QueryError, SockqlError, TimeoutExpired, UsageError
+from sockql.errors import (
+    Interrupted,
+    NotCaptured,
+    QueryError,
+    SockqlError,
+    TimeoutExpired,
+    UsageError,
+)
 from sockql.saved.binding import bind
 from sockql.saved.check import problem
 from sockql.saved.query import ROWS
@@ -87,7 +94,8 @@ def run(
     try:
         outcomes = [_foreseen(engine, *each, baseline) for each in zip(queries, bound)]
         for outcome, binding in zip(outcomes, bound):
-            if outcome.error is None and not isinstance(binding, str):
+            prepared = outcome.error is None and not outcome.notices
+            if prepared and not isinstance(binding, str):
                 _run(engine, outcome, binding, limits)
                 if baseline is not None and outcome.error is None:
                     baseline.apply(outcome)
@@ -113,6 +121,9 @@ def _foreseen(
             engine.foresee(query.sql, binding.values)
     except QueryError as error:
         outcome.error = str(problem(query, error))
+        return outcome
+    except NotCaptured as error:
+        outcome.notices = [str(error)]
         return outcome
     except SockqlError as error:
         outcome.error = str(error)
@@ -150,6 +161,8 @@ def _run(engine: Engine, outcome: Outcome, binding: Binding, limits: Limits) -> 
         outcome.error = (
             f"ended: the {limits.total:g} seconds for all audits are over" if over else str(error)
         )
+    except NotCaptured as error:
+        outcome.notices = [str(error)]
     except SockqlError as error:
         outcome.error = str(error)
     except Exception as error:  # noqa: BLE001  a bug must not hide what the other audits find

@@ -115,16 +115,18 @@ def _line(outcome: Outcome, verdict: str, text: str) -> str:
 
 def _incomplete(outcomes: Iterable[Outcome]) -> Iterator[list[str]]:
     """What could not be read, each once, with the audits that would have needed it."""
-    found: dict[str, list[str]] = {}
+    found: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
         if outcome.verdict == INCOMPLETE:
             for notice in outcome.notices:
-                found.setdefault(notice, []).append(outcome.query.name)
-    for notice, names in found.items():
-        yield [
-            f"{INCOMPLETE}: {escape(notice)}",
-            *_filled(f"  {counted(len(names), 'audit')} not sure to pass: ", sorted(names)),
-        ]
+                found.setdefault(notice, []).append(outcome)
+    for notice, several in found.items():
+        lines = [f"{INCOMPLETE}: {escape(notice)}"]
+        for answered, what in (False, "not run"), (True, "not sure to pass"):
+            names = sorted(o.query.name for o in several if o.answered is answered)
+            if names:
+                lines += _filled(f"  {counted(len(names), 'audit')} {what}: ", names)
+        yield lines
 
 
 def _filled(head: str, names: Sequence[str], columns: int = 98) -> Iterator[str]:

@@ -45,6 +45,7 @@ def data(query: Query) -> dict[str, Any]:
         "keys": query.keys,
         "references": query.references,
         "false positives": query.false_positives,
+        "live": query.live,
         "timeout": query.timeout,
     }
 
@@ -97,6 +98,7 @@ def _facts(query: Query) -> Iterator[tuple[str, list[str]]]:
     yield "tags", [", ".join(query.tags)] if query.tags else []
     yield "parameters", [parameter(param) for param in query.params.values()]
     yield "keys", [", ".join(query.keys)] if query.keys else []
+    yield "live", ["only the host itself can answer, no snapshot"] if query.live else []
     yield "timeout", [] if query.timeout is None else [f"{query.timeout:g} seconds"]
     yield "false positives", list(query.false_positives)
     yield "references", list(query.references)

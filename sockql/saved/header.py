@@ -160,6 +160,11 @@ class _Reader:
                 self.fail(each, f"{key}: {tag!r}: a tag has small letters, digits, '.', '_', '-'")
         return found
 
+    def flag(self, node: yaml.Node, key: str) -> bool:
+        if _kind(node) != "bool":
+            self.mismatch(node, key, "true or false")
+        return str(node.value).lower() in ("true", "yes", "on")
+
     def seconds(self, node: yaml.Node, key: str) -> float:
         number = self.number(node, key)
         if not number > 0:
@@ -289,6 +294,7 @@ READERS: Final[Mapping[str, Callable[[_Reader, yaml.Node, str], Any]]] = {
     "references": _Reader.texts,
     "false positives": _Reader.texts,
     "keys": _Reader.words,
+    "live": _Reader.flag,
     "timeout": _Reader.seconds,
 }
 

@@ -60,6 +60,7 @@ KEYS: Final = {
     "references": "A list of texts, such as addresses of pages, or one text.",
     "false positives": "A list of texts, or one text: what is found although it is all right.",
     "keys": "A list of the columns that identify a row, to know a finding again.",
+    "live": "`true` for a query that a snapshot (`--from`) cannot answer, whatever is in it.",
     "timeout": "Seconds after which the query is given up, unless `--timeout` says otherwise.",
 }
 
@@ -120,8 +121,8 @@ class Query:
     ``name`` is what it is called by, ``path`` the file it is from, ``sql`` the text of the whole
     file.  ``params`` has the declared parameters and then those that only the SQL names, which
     are of the type ``any``.  ``severity`` is None for a report that has none.  ``keys`` are the
-    columns of the result that identify a row, ``timeout`` the seconds it may take, None for no
-    limit of its own.  ``lines`` has the lines of the header's keys; without a header it is empty.
+    columns of the result that identify a row, ``live`` says that only the live host can answer,
+    ``timeout`` is the seconds it may take, None for no limit of its own.  ``lines`` has the lines of the header's keys; without a header it is empty.
     """
 
     def __init__(
@@ -140,6 +141,7 @@ class Query:
         references: Sequence[str] = (),
         false_positives: Sequence[str] = (),
         keys: Sequence[str] = (),
+        live: bool = False,
         timeout: float | None = None,
         lines: Mapping[str, int] | None = None,
     ) -> None:
@@ -156,6 +158,7 @@ class Query:
         self.references = tuple(references)
         self.false_positives = tuple(false_positives)
         self.keys = tuple(keys)
+        self.live = live
         self.timeout = timeout
         self.lines = dict(lines or {})
 

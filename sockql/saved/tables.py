@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sockql.errors import UsageError
+from sockql.errors import NotCaptured, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 
 class Tables:
-    """A context in which the tables of a binding are there, each under its parameter's name.
+    """A context in which a query runs: its tables are there, each under its parameter's name.
 
     :raises UsageError: when there is such a temporary table already, or a file cannot be loaded.
+    :raises NotCaptured: for a query of the live host over a snapshot.
     """
 
     def __init__(self, engine: Engine, query: Query, binding: Binding) -> None:
@@ -26,6 +27,11 @@ class Tables:
         self._made: list[str] = []
 
     def __enter__(self) -> None:
+        if self._query.live and self._engine.file is not None:
+            raise NotCaptured(
+                f"{self._engine.file}: {self._query.name} looks for what only the live host can "
+                "tell; no snapshot has it"
+            )
         try:
             for name, file in self._binding.tables.items():
                 self._make(self._query.params[name], file)

@@ -178,6 +178,7 @@ def test_queries_are_listed_in_every_format(
         "keys": [],
         "references": [],
         "false positives": [],
+        "live": False,
         "timeout": None,
     }
     assert (status, json.loads(out), err) == (0, [listening], "")

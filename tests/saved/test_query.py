@@ -39,6 +39,7 @@ FULL = """\
 --   - "b: c"
 -- false positives: Jump hosts.
 -- keys: [src, sport]
+-- live: true
 -- timeout: 2.5
 
 select src, sport, :share from sockets where sport = :port and src = :name;
@@ -91,8 +92,9 @@ def test_a_header_says_everything_that_there_is_to_say() -> None:
         "references": ("https://example.com/a", "b: c"),
         "false_positives": ("Jump hosts.",),
         "keys": ("src", "sport"),
+        "live": True,
         "timeout": 2.5,
-        "lines": dict(zip(KEYS, (3, 4, 8, 9, 10, 11, 19, 20, 23, 24, 25), strict=True)),
+        "lines": dict(zip(KEYS, (3, 4, 8, 9, 10, 11, 19, 20, 23, 24, 25, 26), strict=True)),
     }
 
 
@@ -164,6 +166,8 @@ def test_parameters_that_only_the_sql_names_are_of_any_type() -> None:
         ("title: T\nkind: audit", "1: an audit needs a severity: one of info, low"),
         ("title: T\nexpect: rows", "2: expect: only an audit expects something (kind: audit)"),
         ("title: T\nexpect: no row", "2: expect: one of no rows, rows is wanted, not text no row"),
+        ("title: T\nlive: maybe", "2: live: true or false is wanted, not text maybe"),
+        ("title: T\nlive: 1", "2: live: true or false is wanted, not an integer 1"),
         ("title: T\ntimeout: 0", "2: timeout: 0: not a positive number of seconds"),
         ("title: T\ntimeout: -1.5", "2: timeout: -1.5: not a positive number of seconds"),
         ("title: T\ntimeout: .inf", "2: timeout: a number is wanted, not a number .inf"),
@@ -319,6 +323,7 @@ HEADERS = st.fixed_dictionaries(
         "severity": st.sampled_from(SEVERITIES),
         "keys": st.lists(TEXTS, unique=True),
         "references": st.lists(TEXTS),
+        "live": st.booleans(),
         "timeout": st.floats(0.001, 1e6),
         "params": st.dictionaries(
             NAMES,
