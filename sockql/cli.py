@@ -118,8 +118,8 @@ def _tell(options: Options) -> int:
 
         text = f"sockql {__version__}\n"
     else:
-        from sockql.command.option_parser import build_parser
+        from sockql.command.helptext import help_text
 
-        text = build_parser().format_help()
+        text = help_text(options.command)
     standard_output().write(text)
     return 0

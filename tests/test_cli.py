@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import pty
 import select
 import signal
 import stat
+import struct
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,6 +30,7 @@ from tests.conftest import ROOT
 from tests.fakeproc import stat as stat_text
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"}
+ENVIRONMENT.pop("COLUMNS", None)  # the tester's own
 COMMAND = [sys.executable, "-m", "sockql"]
 ENDLESS = "with recursive n(x) as (select 1 union all select x + 1 from n) select x from n"
 DEADLINE = 30
@@ -35,9 +39,8 @@ DEADLINE = 30
 def run(*words: str | bytes, **more: Any) -> tuple[int, str, str]:
     """Status, standard output and standard error of ``sockql`` with these words."""
     more.setdefault("stdin", subprocess.DEVNULL) if "input" not in more else None
-    done = subprocess.run(
-        [*COMMAND, *words], env=ENVIRONMENT, capture_output=True, timeout=DEADLINE, **more
-    )
+    more = {"env": ENVIRONMENT, **more}
+    done = subprocess.run([*COMMAND, *words], capture_output=True, timeout=DEADLINE, **more)
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 
@@ -46,9 +49,15 @@ def start(*words: str, **more: Any) -> subprocess.Popen[bytes]:
     return subprocess.Popen([*COMMAND, *words], **more)
 
 
-def on_terminal(*words: str, stdin: bool = False, typed: bytes = b"") -> tuple[int, str]:
-    """Status and output of ``sockql`` on a terminal of its own, after ``typed``."""
+def on_terminal(
+    *words: str, stdin: bool = False, typed: bytes = b"", columns: int = 0
+) -> tuple[int, str]:
+    """Status and output of ``sockql`` on a terminal of its own, after ``typed``.
+
+    The terminal has so many ``columns``, and does not say how many when there are 0.
+    """
     master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     os.write(master, typed)
     said = b""
     # What is typed here does not belong into the history of whoever runs the tests.
@@ -137,7 +146,7 @@ def test_without_sql_on_a_terminal_the_shell_is_run(tmp_path: Path) -> None:
     status, said = on_terminal(stdin=True, typed=b".mode\n.quit 7\n")
     assert status == 7
     assert "sockql> " in said
-    status, said = on_terminal("--csv", "--proc", str(tmp_path), stdin=True)
+    status, said = on_terminal("--csv", "--proc", str(tmp_path), stdin=True, columns=300)
     assert (status, said) == (
         3,
         f"sockql: --proc {tmp_path}: no processes there; is it a mounted procfs?\n",

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from sockql import cli, tables
+from sockql.command.commands import COMMANDS, SHELLS
 from sockql.command.completion import script
-from sockql.command.declarations import COMMANDS, OPTIONS, SHELLS
+from sockql.command.declarations import OPTIONS
 from sockql.errors import UsageError
 from tests.conftest import ROOT
 

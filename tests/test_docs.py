@@ -14,7 +14,8 @@ from types import ModuleType
 import pytest
 
 from sockql import docs
-from sockql.command.declarations import COMMANDS, OPTIONS, STATUSES
+from sockql.command.commands import COMMANDS
+from sockql.command.declarations import OPTIONS, STATUSES
 from sockql.engine import Engine
 from sockql.host import Host
 from tests.conftest import ROOT, Python
@@ -81,8 +82,9 @@ def test_the_readme_names_every_option_command_and_exit_status() -> None:
     assert flags - said == set()
     assert said - flags == set()
     assert [name for name in COMMANDS if f"sockql {name}" not in README] == []
-    statuses = re.findall(r"^  (\d+) ", STATUSES, re.MULTILINE)
-    assert re.findall(r"^\| (\d+) \|", README, re.MULTILINE) == statuses
+    statuses = [(str(status), meaning) for status, meaning in STATUSES]
+    told = re.findall(r"^\| (\d+) \| (.*) \|$", README, re.MULTILINE)
+    assert [(status, meaning.replace("`", "")) for status, meaning in told] == statuses
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)

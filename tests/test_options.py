@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sockql.command.declarations import COMMANDS, OPTIONS
+from sockql.command.commands import COMMANDS
+from sockql.command.declarations import OPTIONS
 from sockql.command.declare import SET
-from sockql.command.option_parser import build_parser, parse_fully
+from sockql.command.option_parser import parse_fully
 from sockql.command.options import Options, parse, parse_plain, text, typed
 from sockql.errors import UsageError
 
@@ -257,15 +258,6 @@ def test_a_typed_value_is_written_as_it_was_given(given: str) -> None:
 
 def test_an_argument_that_is_not_utf8_is_spelled_as_tables_spell_it() -> None:
     assert text("/tmp/\udcff\udc80é") == "/tmp/\\xff\\x80é"
-
-
-def test_the_help_names_every_option_and_command() -> None:
-    shown = build_parser().format_help()
-    for option in OPTIONS:
-        for flag in option.flags:
-            assert flag in shown
-    for command in COMMANDS.values():
-        assert f"\n  {command.name} " in shown
 
 
 def test_no_two_options_share_a_flag() -> None:

@@ -53,7 +53,7 @@ class Screen:
 def screen(monkeypatch: pytest.MonkeyPatch) -> Screen:
     screen = Screen()
     monkeypatch.setattr(progress, "os", screen)
-    monkeypatch.setattr("sockql.command.terminal.columns", lambda _descriptor: 80)
+    monkeypatch.setattr("sockql.command.terminal.screen_columns", lambda _descriptor: 80)
     return screen
 
 
@@ -139,7 +139,7 @@ def test_the_line_goes_where_there_are_no_rows(screen: Screen, clock: Clock) -> 
 def test_a_narrow_terminal_gets_a_part(
     screen: Screen, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sockql.command.terminal.columns", lambda _descriptor: 10)
+    monkeypatch.setattr("sockql.command.terminal.screen_columns", lambda _descriptor: 10)
     host = Host()
     with Progress(host):
         assert host.progress is not None

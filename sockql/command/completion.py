@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sockql.command.declarations import COMMANDS, OPTIONS, SHELLS, STAT
+from sockql.command.commands import COMMANDS, SHELLS
+from sockql.command.declarations import OPTIONS, STAT
 from sockql.command.declare import SET
-from sockql.command.option_parser import DESCRIPTION, Parser, add_options
+from sockql.command.helptext import DESCRIPTION
+from sockql.command.option_parser import Parser, add_options
 from sockql.command.running import open_out
 from sockql.errors import UsageError
 from sockql.saved.query import SEVERITIES

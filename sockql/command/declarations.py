@@ -1,113 +1,25 @@
-"""The options and the commands, declared once.
+"""The options, declared once; the commands are in :mod:`sockql.command.commands`.
 
 :data:`OPTIONS` is read twice.  :func:`sockql.command.options.parse_plain` takes the command lines
 that people type, at the cost of a few dictionary look-ups; argparse, which takes longer to import
 than SQLite, is built from the same table (:mod:`sockql.command.option_parser`) for everything
-else: help, wrong usage, abbreviations, clustered flags.  Where both understand a command line they
+else: wrong usage, abbreviations, clustered flags.  Where both understand a command line they
 understand the same; a test holds them to it.  Help, manual page and completion are made from it.
 
-To add a command, declare it in :data:`COMMANDS` with the module whose ``run(options)`` does it and
-returns the exit status, and the options that only it has with ``commands=``; an option's attribute
-is declared in :class:`sockql.command.options.Options`.
+An option that only some commands have names them with ``commands=``; its attribute is declared in
+:class:`sockql.command.options.Options`.
 """
 
 from __future__ import annotations
 
-from sockql.command.declare import ADD, TAKE, Command, Option
+from sockql.command.declare import ADD, TAKE, Option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-COMMANDS: Final = {
-    command.name: command
-    for command in (
-        Command("tables", "", "the tables, a line each", "sockql.command.tables"),
-        Command(
-            "schema",
-            "[TABLE ...]",
-            "columns, types, units and sources of tables",
-            "sockql.command.tables",
-            most=None,
-            choices="tables",
-        ),
-        Command(
-            "plan",
-            '"SQL"',
-            "what a statement asks of the kernel, and its cost",
-            "sockql.command.plan",
-            sql=True,
-        ),
-        Command(
-            "watch",
-            '"SQL"',
-            "a statement again and again, and what changes",
-            "sockql.command.watch",
-            sql=True,
-        ),
-        Command(
-            "run",
-            "NAME",
-            "a saved query, or the one in a file that is named by its path",
-            "sockql.command.run",
-            most=1,
-            choices="queries",
-        ),
-        Command(
-            "queries",
-            "[show NAME ...|check [PATH ...]]",
-            "the saved queries; what they are for; what is wrong with them",
-            "sockql.command.queries",
-            most=None,
-            choices="show|check queries",
-        ),
-        Command(
-            "audit",
-            "[NAME|FILE|DIR ...]",
-            "the audits among the saved queries, on one snapshot, with a verdict each",
-            "sockql.command.audit",
-            most=None,
-            choices="queries",
-        ),
-        Command(
-            "pack",
-            "FILE",
-            "the queries of a pack of osquery's or Fleet's that are for this host",
-            "sockql.command.pack",
-            most=1,
-            choices="files",
-        ),
-        Command(
-            "snapshot",
-            "[FILE.db]",
-            "the tables as they are now, in a file",
-            "sockql.command.snapshot",
-            most=1,
-            choices="files",
-        ),
-        Command(
-            "diff",
-            "A.db[@TIME] B.db[@TIME] [TABLE ...]",
-            "what differs between two snapshots",
-            "sockql.command.diff",
-            most=None,
-            choices="files files tables",
-        ),
-        Command(
-            "completion",
-            "SHELL",
-            "the code that completes sockql's words in bash, zsh or fish",
-            "sockql.command.completion",
-            most=1,
-            choices="shells",
-        ),
-    )
-}
-
 #: What ``--stat`` may say.
 STAT: Final = ("cached", "fresh", "never")
-#: The shells that ``sockql completion`` knows.
-SHELLS: Final = ("bash", "zsh", "fish")
 
 
 def _format(name: str, help: str) -> Option:
@@ -381,12 +293,14 @@ OPTIONS: Final = (
 
 BY_FLAG: Final = {flag: option for option in OPTIONS for flag in option.flags}
 
-STATUSES: Final = """\
-exit status:
-  0    done
-  1    an audit found something as severe as --fail-on says, or a policy of a pack has no row
-  2    wrong usage, wrong SQL, or output that cannot be written
-  3    the data could not be had, or an audit failed; with --strict, also when some could not
-  124  a statement took longer than --timeout
-  130  interrupted
-"""
+#: The exit statuses and what they mean; 124 is that of timeout(1), the last two are what a shell
+#: says of a program that SIGINT or SIGPIPE ended.
+STATUSES: Final = (
+    (0, "done"),
+    (1, "an audit found something as severe as --fail-on says, or a policy of a pack has no row"),
+    (2, "wrong usage, wrong SQL, or output that cannot be written"),
+    (3, "the data could not be had, or an audit failed; with --strict, also when some could not"),
+    (124, "a statement took longer than --timeout"),
+    (130, "interrupted"),
+    (141, "the reader of a pipe went away, as head does"),
+)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
-from sockql.command.declarations import COMMANDS
+from sockql.command.commands import COMMANDS
 from sockql.command.terminal import escape, width
 from sockql.dialect import SOCKQL
 from sockql.errors import QueryError

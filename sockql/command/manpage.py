@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from sockql.command.declarations import COMMANDS, OPTIONS, SHELLS, STATUSES
-from sockql.command.option_parser import DESCRIPTION, SQL_HELP
+from sockql.command.commands import COMMANDS, SHELLS
+from sockql.command.declarations import OPTIONS, STATUSES
+from sockql.command.helptext import DESCRIPTION, SQL_HELP
 from sockql.watch.lines import COLUMNS
 from sockql.watch.view import KEYS
 
@@ -146,8 +147,8 @@ def page() -> str:
     lines += _paragraphs(_STREAM)
     lines += [".SH AUDITING", *_paragraphs(_AUDITING)]
     lines.append(".SH EXIT STATUS")
-    for status, meaning in _statuses():
-        lines += [".TP", _bold(status), _text(_sentence(meaning))]
+    for status, meaning in STATUSES:
+        lines += [".TP", _bold(str(status)), _text(_sentence(meaning))]
     lines.append(".SH ENVIRONMENT")
     for name, meaning in _ENVIRONMENT:
         lines += [".TP", _bold(name), _text(meaning)]
@@ -176,10 +177,6 @@ def _synopsis() -> list[str]:
         words = rf"{_bold('sockql')} [\fIoptions\fP] {_bold(command.name)}"
         lines += [".br", f"{words} {_words(command.metavar)}".rstrip()]
     return [*lines, ".br", r"\fBsockql\fP [\fIoptions\fP]"]
-
-
-def _statuses() -> list[tuple[str, str]]:
-    return re.findall(r"^  (\d+) +(.*)$", STATUSES, re.MULTILINE)
 
 
 def _flags(option: Option) -> str:

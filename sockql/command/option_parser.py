@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from sockql.command.declarations import BY_FLAG, COMMANDS, OPTIONS, STATUSES
+from sockql.command.declarations import BY_FLAG, OPTIONS
 from sockql.command.declare import ADD, SET, TAKE
 from sockql.command.options import Options
 from sockql.errors import UsageError
@@ -13,18 +13,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any, Final
-
-    from sockql.command.declare import Command
-
-USAGE: Final = 'sockql [options] "SQL"\n       sockql [options] COMMAND ...'
-DESCRIPTION: Final = "SQL over the live sockets, processes and file descriptors of this host."
-SQL_HELP: Final = (
-    "one statement or several; standard input when there is none, or for -; on a terminal "
-    "without SQL the interactive shell"
-)
-
-#: Where argparse begins what it says of an option.
-_COLUMN: Final = 24
 
 _ACTIONS: Final = {SET: "store_const", TAKE: "store", ADD: "append"}
 
@@ -61,27 +49,11 @@ def _meant(flag: str) -> str:
 
 
 def build_parser() -> Parser:
-    """The parser for command lines that :func:`sockql.command.options.parse_plain` leaves, and for help."""
-    epilog = "commands:\n" + "".join(map(_line, COMMANDS.values()))
-    parser = Parser(
-        prog="sockql",
-        usage=USAGE,
-        description=DESCRIPTION,
-        epilog=epilog + "\n" + STATUSES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        add_help=False,
-    )
-    parser.add_argument("words", nargs="*", metavar="SQL", help=SQL_HELP)
+    """The parser for command lines that :func:`sockql.command.options.parse_plain` leaves."""
+    parser = Parser(prog="sockql", add_help=False)
+    parser.add_argument("words", nargs="*", metavar="SQL")
     add_options(parser)
     return parser
-
-
-def _line(command: Command) -> str:
-    """What the help says of a command; what takes more than its column has a line to itself."""
-    words = f"  {command.name} {command.metavar}".rstrip()
-    if len(words) > _COLUMN - 2:
-        return f"{words}\n{' ' * _COLUMN}{command.help}\n"
-    return f"{words:<{_COLUMN}}{command.help}\n"
 
 
 def add_options(parser: Parser, command: str | None = None) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sockql.command.declarations import BY_FLAG, COMMANDS, OPTIONS, STAT
+from sockql.command.commands import COMMANDS
+from sockql.command.declarations import BY_FLAG, OPTIONS, STAT
 from sockql.command.declare import SET, TAKE
 from sockql.errors import UsageError
 

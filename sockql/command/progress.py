@@ -107,10 +107,10 @@ class Progress(Tally):
             self._show("")
 
     def _show(self, text: str) -> None:
-        from sockql.command.terminal import columns
+        from sockql.command.terminal import screen_columns
 
         # The last column stays free: some terminals would go to the next line.
-        text = text[: columns(2) - 1]
+        text = text[: screen_columns(2) - 1]
         blanks = " " * (self._shown - len(text))
         self._shown = len(text)
         line = f"\r{text}{blanks}" if text else f"\r{blanks}\r"

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from sockql.command.running import open_engine, open_out, say, write_json, write_rows
 from sockql.command.terminal import columns, escape
+from sockql.command.wrapping import reading_columns
 from sockql.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Final
 
     from sockql.command.options import Options
-
-
-#: Columns of a text that is read with ease.
-_WIDEST: Final = 100
 
 
 def run(options: Options) -> int:
@@ -70,8 +66,7 @@ def _show(options: Options, names: Sequence[str]) -> int:
     queries = [library.find(name) for name in names]
     with open_out(options) as out:
         if options.format is None:
-            width = min(columns(1), _WIDEST)
-            text = "\n".join(describe.text(query, width) for query in queries)
+            text = "\n".join(describe.text(query, reading_columns(1)) for query in queries)
             out.write("".join(f"{escape(line)}\n" for line in text.split("\n")[:-1]))
         elif options.format == "json":
             write_json([{**describe.data(query), "sql": query.sql} for query in queries], out)

@@ -23,9 +23,11 @@ else:
 
 
 def say(text: str) -> None:
-    """A line on standard error, if there is one."""
+    """A message on standard error, if there is one: a line, broken at blanks on a terminal."""
+    from sockql.command.wrapping import fit
+
     try:
-        sys.stderr.write(f"sockql: {text}\n")
+        sys.stderr.write(fit(f"sockql: {text}", 2) + "\n")
         sys.stderr.flush()
     except (AttributeError, OSError, ValueError):
         return  # closed or full: there is nobody else to tell

@@ -104,7 +104,7 @@ def width(text: str) -> int:
     return len(text) if text.isascii() else sum(map(_WIDTHS.__getitem__, text))
 
 
-def columns(descriptor: int) -> int:
+def screen_columns(descriptor: int) -> int:
     """Width of the terminal behind a descriptor, 80 when it is none or says nothing."""
     import os
 
@@ -112,3 +112,13 @@ def columns(descriptor: int) -> int:
         return os.get_terminal_size(descriptor).columns or 80
     except OSError:
         return 80
+
+
+def columns(descriptor: int) -> int:
+    """Columns for lines of text: what COLUMNS says, else the width of the terminal."""
+    import os
+
+    wanted = os.environ.get("COLUMNS", "")
+    if wanted.isascii() and wanted.isdigit() and int(wanted[:6]) > 0:
+        return int(wanted[:6])
+    return screen_columns(descriptor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sockql.command.wrapping import wrap
 from sockql.saved.query import AUDIT, TABLE
 from sockql.sqltext import tokens
 
@@ -71,25 +72,11 @@ def text(query: Query, width: int) -> str:
     for label, values in facts:
         start = f"  {label:<{widest}}  "
         for value in values:
-            lines += _filled(value, width, start, " " * len(start))
+            lines += wrap(value, max(width, len(start) + 20), start)
             start = " " * len(start)
     for paragraph in query.description.split("\n\n") if query.description else ():
-        lines += ["", *_filled(paragraph, width, "  ", "  ")]
+        lines += ["", *wrap(paragraph, width, "  ")]
     return "\n".join([*lines, "", statement(query)]) + "\n"
-
-
-def _filled(value: str, width: int, first: str, other: str) -> list[str]:
-    from textwrap import wrap
-
-    words = " ".join(value.split())
-    return wrap(
-        words,
-        max(width, len(first) + 20),
-        initial_indent=first,
-        subsequent_indent=other,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
 
 
 def _facts(query: Query) -> Iterator[tuple[str, list[str]]]:

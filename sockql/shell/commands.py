@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from inspect import cleandoc
 
+from sockql.command.wrapping import reflow, wrap
 from sockql.completion.catalogue import (
     BINDING,
     CHOICE,
@@ -149,14 +150,14 @@ class Command:
         flags = "".join([f" [{flag}]" for flag in self.options])
         return f"{self.name}{flags} {self.usage}".rstrip()
 
-    def text(self) -> str:
-        """The whole help."""
+    def text(self, room: int) -> str:
+        """The whole help, in lines of ``room`` columns."""
         lines = [self.signature]
         if self.aliases:
             lines[0] += f"    also {' '.join(self.aliases)}"
-        lines.append(f"  {self.help}")
+        lines += wrap(self.help, room, "  ")
         if self.details:
-            lines += ["", *[f"  {line}".rstrip() for line in self.details.split("\n")]]
+            lines += ["", *reflow(self.details, room, "  ")]
         return "\n".join(lines) + "\n"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sockql.command.wrapping import reading_columns, wrap
 from sockql.errors import UsageError
 from sockql.shell.commands import command, switch
 
@@ -62,16 +63,11 @@ def mode(shell: Shell, words: list[str]) -> None:
         for name, help in formats().items()
     ]
     others = [name for name in all_formats() if name not in formats()]
-    lines += ["\ntabulate's formats:", *_wrapped(others)]
+    lines += ["\ntabulate's formats:"]
+    lines += [f"{line}\n" for line in wrap(" ".join(others), reading_columns(1), " ")]
     if settings.mode in others:
         lines.insert(0, f"* {settings.mode}\n")
     shell.results.text("".join(lines))
-
-
-def _wrapped(names: list[str]) -> list[str]:
-    from textwrap import wrap
-
-    return [f"{line}\n" for line in wrap(" ".join(names), 78, initial_indent=" ")]
 
 
 @command(".expanded", "[on|off]", aliases=("\\x",))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 
 from sockql.command.terminal import escape
+from sockql.command.wrapping import listing, reading_columns, wrap
 from sockql.errors import UsageError
 from sockql.shell.commands import COMMANDS, command, find, load, switch
-from sockql.shell.terminal import foreground, size
-from sockql.shell.text import listing
+from sockql.shell.terminal import foreground
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,17 +20,15 @@ def help_(shell: Shell, words: list[str]) -> None:
     """List the commands, or explain COMMAND."""
     if words:
         word = words[0] if words[0][:1] in ".\\" else f".{words[0]}"
-        shell.results.text(find(word).text())
+        shell.results.text(find(word).text(reading_columns(1)))
         return
-    from textwrap import fill
-
-    columns = min(size(1)[0], 100)
-    text = listing([(each.signature, each.help) for each in load().values()], columns)
+    room = reading_columns(1)
+    lines = listing([(each.signature, each.help) for each in load().values()], room)
     more = (
         "Any prefix of a command will do that no other begins with.  psql's commands do what they"
         f" do there: {' '.join(_backslashes())}.  Everything else is SQL, up to a semicolon."
     )
-    shell.results.text(f"{text}\n{fill(more, columns)}\n")
+    shell.results.text("\n".join([*lines, "", *wrap(more, room)]) + "\n")
 
 
 def _backslashes() -> list[str]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 
 from sockql.command.terminal import escape
+from sockql.command.wrapping import listing, reading_columns, reflow, wrap
 from sockql.errors import UsageError
 from sockql.shell.commands import command
-from sockql.shell.terminal import size
-from sockql.shell.text import listing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -103,7 +102,7 @@ def describe(shell: Shell, words: list[str]) -> None:
         return
     schema = _schema(shell, words[0])
     if shell.settings.mode in ("table", "line"):
-        shell.results.text(_explained(schema, size(1)[0]))
+        shell.results.text(_explained(schema, reading_columns(1)))
     else:
         shell.results.rows(_DESCRIBE_COLUMNS, [_described(column) for column in schema.columns])
 
@@ -120,14 +119,10 @@ def _described(column: Column) -> tuple[Any, ...]:
     )
 
 
-def _explained(schema: Schema, columns: int) -> str:
+def _explained(schema: Schema, room: int) -> str:
     from inspect import cleandoc
-    from textwrap import fill
 
-    room = max(20, min(columns, 100))
-    lines = [schema.name]
-    for paragraph in cleandoc(schema.doc).split("\n\n"):
-        lines += ["", fill(" ".join(paragraph.split()), room)]
+    lines = [schema.name, "", *reflow(cleandoc(schema.doc), room)]
     for column in schema.columns:
         kind = [column.type, *([column.unit] if column.unit else [])]
         kind += ["without case"] if column.nocase else []
@@ -136,12 +131,8 @@ def _explained(schema: Schema, columns: int) -> str:
         lines += ["", f"{column.name}  {', '.join(kind)}"]
         for text in (" ".join(column.doc.split()), f"Source: {column.source}", _values(column)):
             if text:
-                lines.append(fill(text, room, initial_indent="    ", subsequent_indent="    "))
-    return "\n".join(map(_safe, lines)) + "\n"
-
-
-def _safe(lines: str) -> str:
-    return "\n".join(map(escape, lines.split("\n")))
+                lines += wrap(text, room, "    ")
+    return "\n".join(lines) + "\n"
 
 
 def _values(column: Column) -> str:
@@ -177,6 +168,6 @@ def functions(shell: Shell, words: list[str]) -> None:
 def _list(shell: Shell, columns: tuple[str, str], rows: list[tuple[str, str]]) -> None:
     """Names with descriptions: for people one below the other, else as a result."""
     if shell.settings.mode in ("table", "line"):
-        shell.results.text(listing(rows, size(1)[0]))
+        shell.results.text("".join([f"{line}\n" for line in listing(rows, reading_columns(1))]))
     else:
         shell.results.rows(columns, rows)

@@ -8,6 +8,7 @@ import sys
 from time import perf_counter
 
 from sockql.command.terminal import escape
+from sockql.command.wrapping import fit
 from sockql.errors import Interrupted, QueryError, SockqlError, UsageError
 from sockql.shell.commands import find, is_command
 from sockql.shell.output import Results
@@ -174,16 +175,20 @@ class Shell:
     # -- saying -----------------------------------------------------------------------------
 
     def say(self, text: str) -> None:
-        """A line that is no result."""
+        """A message that is no result."""
+        self._write(fit(text, 2))
+
+    def complain(self, text: str) -> None:
+        """A message that says what is wrong."""
+        text = fit(text, 2)
+        self._write(f"{_RED}{text}{_PLAIN}" if self._colours else text)
+
+    def _write(self, text: str) -> None:
         try:
             sys.stderr.write(f"{text}\n")
             sys.stderr.flush()
         except (AttributeError, OSError, ValueError):
             return  # there is nobody to hear
-
-    def complain(self, text: str) -> None:
-        """A line that says what is wrong."""
-        self.say(f"{_RED}{text}{_PLAIN}" if self._colours else text)
 
     def tell_notices(self) -> None:
         """What the answer lacks; in a session once for each kind."""

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import re
 
-from sockql.command.terminal import escape
 from sockql.shell.commands import is_command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from typing import Final
 
 #: Words that people enter to leave or for help, whatever the program.
 WORDS: Final = {"exit": ".quit", "quit": ".quit", "help": ".help"}
-
-#: A longer name does not push all the texts of a listing to the right.
-_WIDEST: Final = 24
 
 _CLOSING: Final = {"'": "'", '"': '"', "`": "`", "[": "]", "/*": "*/"}
 _TOKEN: Final = re.compile(r"""--|/\*|['"`\[;]|[-/]|[^\s'"`\[;/-]+""")
@@ -92,22 +88,3 @@ def pieces(text: str) -> Iterator[tuple[int, str]]:
             pending, cutter = [], Cutter()
     if cutter.filled:
         yield first, "\n".join(pending)
-
-
-def listing(pairs: Iterable[tuple[str, str]], columns: int) -> str:
-    """Names and what they are, side by side; a long name has a line of its own."""
-    from textwrap import wrap
-
-    pairs = list(pairs)
-    widest = max((len(name) for name, _ in pairs if len(name) <= _WIDEST), default=_WIDEST)
-    blanks = " " * (widest + 2)
-    room = max(columns, widest + 30) - len(blanks)
-    lines = []
-    for name, text in pairs:
-        first, *rest = wrap(text, room) or [""]
-        if len(name) > widest:
-            lines.append(name)
-            name = ""
-        lines.append(f"{name:<{widest}}  {first}".rstrip())
-        lines += [blanks + line for line in rest]
-    return "".join([f"{escape(line)}\n" for line in lines])

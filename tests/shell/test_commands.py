@@ -43,9 +43,10 @@ def test_every_command_explains_itself(command: Command, enter: Enter) -> None:
     assert re.fullmatch(r"\.[a-z]+", command.name)
     out, err = enter(f".help {command.name[1:]}")
     assert err == ""
-    first, second, *_ = out.splitlines()
+    first, *rest = out.splitlines()
     assert first.partition("    also ")[0] == command.signature
-    assert second == f"  {command.help}"
+    assert " ".join(rest).split() == f"{command.help} {command.details}".split()
+    assert max(map(len, rest)) <= 80
     for alias in command.aliases:
         assert find(alias) is command
         assert enter(f".help {alias}")[0] == out

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sockql.shell.text import finished, listing, pieces
+from sockql.shell.text import finished, pieces
 from sockql.sqltext import statements
 
 
@@ -102,11 +102,3 @@ def test_a_finished_input_has_a_semicolon_behind_every_statement(text: str) -> N
     if finished(text) and "." not in text:
         assert not statements(text) or len(statements(f"{text}\n;")) == len(statements(text))
         assert statements(f"{text}\nnext")[-1].strip().endswith("next")
-
-
-def test_a_listing_gives_a_long_name_a_line_of_its_own() -> None:
-    pairs = [("a", "First."), ("b" * 30, "Second, which is longer than the room there is.")]
-    assert listing(pairs, 40) == (
-        "a  First.\n" + "b" * 30 + "\n   Second, which is longer than the room\n   there is.\n"
-    )
-    assert listing([], 80) == ""
