@@ -53,7 +53,7 @@ def run(options: Options) -> int:
 
 
 def _say_notices(file: PackFile, engine: Engine) -> None:
-    for notice in dict.fromkeys([*file.notices, *engine.notices]):
+    for notice in dict.fromkeys([*file.mistakes, *file.notices, *engine.notices]):
         say(escape(notice))
 
 
@@ -122,7 +122,7 @@ def _all(options: Options, engine: Engine, file: PackFile, out: Output) -> int:
         _write_text(options, each(), out)
     else:
         write_rows(options, COLUMNS, map(_summary, each()), out)
-    return running.worst(found, strict=options.strict)
+    return running.worst(file, found, strict=options.strict)
 
 
 def _say_timing(options: Options, outcome: Outcome) -> None:
@@ -154,8 +154,10 @@ def _verdict(outcome: Outcome) -> str:
     if outcome.result == running.RAN:
         count = len(outcome.rows)
         return f"{count:,} {'row' if count == 1 else 'rows'} in {outcome.seconds or 0:.3f} s"
-    if outcome.result == running.FAILED and outcome.query.resolution:
-        return f"failed; {' '.join(outcome.query.resolution.split())}"
+    if outcome.result == running.FAILED:
+        failed = "failed (critical)" if outcome.query.critical else "failed"
+        resolution = " ".join(outcome.query.resolution.split())
+        return f"{failed}; {resolution}" if resolution else failed
     return outcome.result
 
 
@@ -228,6 +230,7 @@ def _object(outcome: Outcome, decorations: dict[str, Any]) -> str:
         "name": query.scheduled,
         "description": query.description,
         "policy": query.policy,
+        "critical": query.critical,
         "resolution": query.resolution,
         "sql": query.sql,
         "where": query.where,

@@ -125,6 +125,17 @@ def test_a_summary_for_programs(write: Write) -> None:
     assert [float(row["seconds"]) < 60 for row in rows if row["seconds"]] == [True, True]
 
 
+def test_the_rows_of_several_statements_are_all_there(write: Write) -> None:
+    path = write(
+        queries(same="select 1 as a; select 2 as a;", other="select 1 as a; select 2 as b")
+    )
+    status, said, complained = run("pack", path, "--jsonl")
+    assert (status, complained) == (0, "")
+    found = {each["query"]: each for each in map(json.loads, said.splitlines())}
+    assert (found["same"]["columns"], found["same"]["rows"]) == (["a"], [{"a": 1}, {"a": 2}])
+    assert found["other"]["rows"] == [{"a": 1, "b": None}, {"a": None, "b": 2}]
+
+
 @pytest.mark.parametrize("format", ["--json", "--jsonl"])
 def test_everything_for_programs(write: Write, format: str) -> None:
     path = write(
@@ -153,6 +164,7 @@ def test_everything_for_programs(write: Write, format: str) -> None:
             "name": "a",
             "description": "Not here.",
             "policy": False,
+            "critical": False,
             "resolution": "",
             "sql": "select 1",
             "where": f"{path}:1",
@@ -169,6 +181,7 @@ def test_everything_for_programs(write: Write, format: str) -> None:
             "name": "b",
             "description": "",
             "policy": False,
+            "critical": False,
             "resolution": "",
             "sql": "select \"text\" as t, x'00ff' as blob, 1e999 as big, null as n",
             "where": f"{path}:1",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import pytest
@@ -444,6 +446,95 @@ def test_a_pack_in_a_file_says_what_is_wrong_with_it(write: Write, tmp_path: Pat
     assert failure(path) == "broken.conf:2: there is a comma before }, where nothing follows it"
 
 
+def test_what_cannot_be_used_of_a_configuration_leaves_the_rest(
+    write: Write, tmp_path: Path
+) -> None:
+    write(pack_of({"query": "select 'a'"}), "packs/a.conf")
+    write('{"queries": {},}', "packs/comma.conf")
+    os.mkfifo(tmp_path / "packs/fifo")
+    (tmp_path / "packs/loop").symlink_to("loop")
+    path = write(
+        """{"packs": {
+"lost": "packs/lost.conf",
+"fifo": "packs/fifo",
+"loop": "packs/loop",
+"comma": "packs/comma.conf",
+"number": 1,
+"wrong": {"queries": 1},
+"*": "packs/%.conf",
+"here": {"queries": {"q": {"query": "select 'here'"}}, "discovery": [1, "select 1"]}
+},
+"schedule": [],
+"views": {"v": 1, "w": "select 1"},
+"decorators": {"load": 1, "always": [1, "select 1 as one"]}}"""
+    )
+    file = read(str(path))
+    assert [(p.name, q.name, q.sql, q.skip) for p in file.packs for q in p.queries] == [
+        ("a", "q", "select 'a'", None),
+        ("here", "q", "select 'here'", None),
+    ]
+    assert file.packs[-1].discovery == ["select 1"]
+    assert (file.views, file.decorators) == (
+        {"w": ("select 1", f"{path}:12")},
+        ["select 1 as one"],
+    )
+    assert [line.replace(f"{tmp_path}/", "") for line in file.mistakes] == [
+        "sample.conf:11: `schedule` has to be an object, not a list",
+        "sample.conf:2: packs/lost.conf: No such file or directory",
+        "sample.conf:3: packs/fifo: it is no regular file",
+        "sample.conf:4: packs/loop: Too many levels of symbolic links",
+        "packs/comma.conf:1: there is a comma before }, where nothing follows it",
+        "sample.conf:6: the pack `number` has to be an object or the path of a file, not a number",
+        "sample.conf:7: `queries` has to be an object, not a number",
+        "packs/comma.conf:1: there is a comma before }, where nothing follows it",
+        "sample.conf:9: each of the queries under `discovery` has to be a text, not a number",
+        "sample.conf:12: the view `v` has to be a text, not a number",
+        "sample.conf:13: the decorators `load` has to be a list, not a number",
+        "sample.conf:13: each of the decorators `always` has to be a text, not a number",
+    ]
+
+
+def test_the_files_beside_a_configuration_belong_to_it(write: Write) -> None:
+    main = {"schedule": {"one": {"query": "select 1"}}}
+    path = write(json.dumps(main), "osquery.conf")
+    write(json.dumps({"schedule": {"two": {"query": "select 2"}}}), "osquery.conf.d/b.conf")
+    write(json.dumps({"packs": {"p": "three.conf"}}), "osquery.conf.d/a.conf")
+    write(pack_of({"query": "select 3"}), "osquery.conf.d/three.conf")
+    write("{", "osquery.conf.d/c.conf")
+    write("{", "osquery.conf.d/c.txt")
+    file = read(str(path))
+    assert [(p.name, q.scheduled, q.sql) for p in file.packs for q in p.queries] == [
+        ("main", "one", "select 1"),
+        ("p", "pack_p_q", "select 3"),
+        ("main", "two", "select 2"),
+    ]
+    assert [line.partition("conf.d/")[2] for line in file.mistakes] == [
+        "c.conf:1: a name in double quotes is expected, not the end of the file"
+    ]
+
+
+def test_links_that_lead_back_do_not_hold_a_pattern_up(write: Write, tmp_path: Path) -> None:
+    write(pack_of({"query": "select 1"}), "packs/deep/er/one.conf")
+    write(pack_of({"query": "select 2"}), "packs/two.conf")
+    for name in ("a", "b", "c"):
+        (tmp_path / "packs/deep" / name).symlink_to(tmp_path / "packs")
+    path = write('{"packs": {"*": "packs/%%"}}')
+    assert [pack.name for pack in read(str(path)).packs] == ["two", "one"]
+
+
+def test_a_file_may_begin_with_a_mark_of_its_encoding(write: Write) -> None:
+    assert only(read(str(write(b"\xef\xbb\xbf" + pack_of({"query": "select 1"}).encode())))).sql
+
+
+def test_a_large_pack_is_read_in_no_time(write: Write) -> None:
+    """Ten megabytes in 5,000 queries: a matter of a second, were it not for a slow machine."""
+    packed = {f"q{i}": {"query": f"select {i}", "description": "x" * 2000} for i in range(5000)}
+    started = process_time()
+    (pack,) = read(str(write(json.dumps({"queries": packed}, indent=1)))).packs
+    assert len(pack.queries) == 5000
+    assert process_time() - started < 10
+
+
 def test_a_pack_without_queries_is_a_notice(write: Write) -> None:
     path = write('{"packs": {"a": {"platform": "linux"}}}')
     assert read(str(path)).notices == [f"{path}:1: the pack `a` has no `queries`"]
@@ -625,12 +716,16 @@ def test_fleets_documents_may_be_json(write: Write) -> None:
         ),
         (
             "name: x",
-            "1: this is none of Fleet's documents, which have `apiVersion` and `kind`",
+            (
+                "1: this is none of Fleet's documents, which have `apiVersion` and `kind`, "
+                "or `policies` or `reports`"
+            ),
         ),
         (
-            "apiVersion: v1\nkind: label",
-            "2: the kind label is not one of report, query, policy, pack",
+            "apiVersion: v1\nkind: lable",
+            "2: the kind lable is not one of report, query, policy, pack",
         ),
+        ("apiVersion: v1\nkind: label", "1: there is no query in it"),
         ("apiVersion: v1\nkind: 7", "2: `kind` has to be a text, not a number"),
         ("apiVersion: v1\nkind: query", "1: the query has no `spec`"),
         ("apiVersion: v1\nkind: query\nspec: x", "3: `spec` has to be an object, not a text"),
@@ -640,8 +735,8 @@ def test_fleets_documents_may_be_json(write: Write) -> None:
             "4: `name` has to be a text, not a number",
         ),
         (
-            "apiVersion: v1\nkind: pack\nspec:\n  name: a\n  queries: [{query: b}]",
-            "5: there is no query 'b' in this file",
+            "apiVersion: v1\nkind: pack\nspec:\n  name: a\n  queries: [{interval: 1}]",
+            "5: a query of a pack has to name a `query` of this file",
         ),
         ("? [1]\n: 2", "1: a name has to be a text"),
     ],
@@ -669,7 +764,7 @@ def test_a_query_of_fleets_without_sql_is_wrong(write: Write) -> None:
 def test_aliases_do_not_grow(write: Write) -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 30)]
-    text = "apiVersion: v1\nkind: label\n" + "\n".join(lines)
-    assert failure(write(text, "fleet.yml")).startswith("fleet.yml:2: the kind label")
-    endless = "apiVersion: v1\nkind: label\nspec: &a [*a, *a]"
+    text = "apiVersion: v1\nkind: lable\n" + "\n".join(lines)
+    assert failure(write(text, "fleet.yml")).startswith("fleet.yml:2: the kind lable")
+    endless = "apiVersion: v1\nkind: lable\nspec: &a [*a, *a]"
     assert failure(write(endless, "fleet.yml")).endswith("nested too deeply")

@@ -1,7 +1,8 @@
 """osquery's files: packs, and configurations, which name packs in files of their own.
 
 What osquery does with a mistake is kept: a query that it would not schedule is there with the
-reason, the others run.  Only what is no pack at all is an error.
+reason, a pack that cannot be read is a mistake, and the others run.  Only what has no query at all
+is an error.
 Source: osquery/config/packs.cpp, osquery/config/config.cpp,
 https://osquery.readthedocs.io/en/stable/deployment/configuration/
 """
@@ -11,11 +12,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from sockql.errors import UsageError
 from sockql.osquery.packs import rules
 from sockql.osquery.packs.json_text import Stripped, parse
-from sockql.osquery.packs.nodes import Node, PackError
+from sockql.osquery.packs.nodes import Node
 from sockql.osquery.packs.pack import Pack, PackFile, PackQuery
+from sockql.osquery.packs.sources import beside, matching, text_of
 
 if TYPE_CHECKING:
     from typing import Final
@@ -48,7 +49,7 @@ def read(path: str) -> PackFile:
         from sockql.osquery.packs import fleet
 
         fleet.add(text, file, found)
-        return found
+        return found.checked()
     node = parse(text, file, found.notices)
     top = node.mapping("a pack")
     if "apiVersion" in top:
@@ -57,11 +58,14 @@ def read(path: str) -> PackFile:
         fleet.add_documents([node], found)
     elif any(key in top for key in _CONFIGURATION):
         _add_configuration(node, found)
+        for more in matching(f"{path}.d/*.conf") if path != "-" else ():
+            with found.keeping():
+                _add_configuration(parse(text_of(more, node), more, found.notices), found)
     elif "queries" in top:
         found.packs.append(_pack(_stem(path), node, found))
     else:
         node.fail("this is neither a pack, which has `queries`, nor a configuration of osquery")
-    return found
+    return found.checked()
 
 
 def _stem(path: str) -> str:
@@ -72,77 +76,91 @@ def _stem(path: str) -> str:
 
 
 def _add_configuration(node: Node, found: PackFile) -> None:
+    members = node.mapping("a configuration")
     options = node.get("options")
     delimiter = options.get("pack_delimiter") if options is not None else None
     between = delimiter.value if delimiter and isinstance(delimiter.value, str) else "_"
-    if schedule := node.get("schedule"):
-        queries = _queries(schedule, "`schedule`", found)
-        for query in queries:
-            query.scheduled = query.name
-        found.packs.append(Pack(_MAIN, queries))
-    if packs := node.get("packs"):
-        for name, value in packs.mapping("`packs`").items():
-            for each, pack in _named(name, value, found):
+    if schedule := members.get("schedule"):
+        with found.keeping():
+            queries = _queries(schedule, "`schedule`", found)
+            for query in queries:
+                query.scheduled = query.name
+            found.packs.append(Pack(_MAIN, queries))
+    if packs := members.get("packs"):
+        with found.keeping():
+            for name, value in packs.mapping("`packs`").items():
+                _add_packs(name, value, found, between)
+    if views := members.get("views"):
+        with found.keeping():
+            for name, value in views.mapping("`views`").items():
+                with found.keeping():
+                    found.views[name] = (value.text(f"the view `{name}`"), value.where)
+    if decorators := members.get("decorators"):
+        with found.keeping():
+            _add_decorators(decorators, found)
+
+
+def _add_packs(name: str, value: Node, found: PackFile, between: str) -> None:
+    """Add the packs that a member of ``packs`` stands for."""
+    with found.keeping():
+        for each, path in _named(name, value, found):
+            with found.keeping():
+                pack = value if path is None else _file(path, value, found)
                 found.packs.append(_pack(each, pack, found, between))
-    if views := node.get("views"):
-        for name, value in views.mapping("`views`").items():
-            found.views[name] = (value.text(f"the view `{name}`"), value.where)
-    if decorators := node.get("decorators"):
-        _add_decorators(decorators, found)
 
 
-def _named(name: str, value: Node, found: PackFile) -> list[tuple[str, Node]]:
-    """The packs that a member of ``packs`` stands for, each with its name."""
+def _named(name: str, value: Node, found: PackFile) -> list[tuple[str, str | None]]:
+    """The packs that a member of ``packs`` stands for: the name and the file, None for itself.
+
+    :raises PackError: when it is neither an object nor a path.
+    """
     if isinstance(value.value, dict):
-        return [(name, value)]
+        return [(name, None)]
     if not isinstance(value.value, str):
         value.fail(f"the pack `{name}` has to be an object or the path of a file, not {value.kind}")
     if name != _PATTERN:
-        return [(name, _file(value.value, value, found))]
-    from glob import glob
-
+        return [(name, beside(value.value, value))]
     # osquery's % is one level of the path and %% all below it.
     pattern = value.value.replace("%%", "**").replace("%", "*")
-    paths = sorted(filter(os.path.isfile, glob(_beside(pattern, value), recursive=True)))
+    paths = matching(beside(pattern, value))
     if not paths:
         found.notices.append(f"{value.where}: no file is called like {value.value}")
-    return [(_stem(path), _file(path, value, found)) for path in paths]
+    return [(_stem(path), path) for path in paths]
 
 
 def _file(path: str, value: Node, found: PackFile) -> Node:
-    """The pack in a file that ``value`` names."""
-    from sockql.command.running import read_text
+    """The pack in a file that ``value`` names.
 
-    path = _beside(path, value)
-    try:
-        text = read_text(path)
-    except UsageError as error:
-        raise PackError(f"{value.where}: {error}") from None
-    return parse(text, path, found.notices)
-
-
-def _beside(path: str, value: Node) -> str:
-    """A path that is not absolute is one beside the file that names it."""
-    return os.path.join(os.path.dirname(value.file), path)
+    :raises PackError: when it cannot be read, or is no JSON.
+    """
+    return parse(text_of(path, value), path, found.notices)
 
 
 def _add_decorators(node: Node, found: PackFile) -> None:
     for when, value in node.mapping("`decorators`").items():
         if when in ("load", "always"):
-            found.decorators += _texts(value, f"the decorators `{when}`")
+            found.decorators += _texts(value, f"the decorators `{when}`", found)
         elif when == "interval":
-            for seconds, queries in value.mapping("the decorators `interval`").items():
-                number = rules.size(Node(seconds, queries.file, queries.line))
-                if not number or number % _MINUTE:
-                    found.notices.append(
-                        f"{queries.where}: the interval {seconds} is no multiple of {_MINUTE}"
-                    )
-                    continue
-                found.decorators += _texts(queries, f"the decorators of {seconds} seconds")
+            with found.keeping():
+                for seconds, queries in value.mapping("the decorators `interval`").items():
+                    number = rules.size(Node(seconds, queries.file, queries.line))
+                    if not number or number % _MINUTE:
+                        found.notices.append(
+                            f"{queries.where}: the interval {seconds} is no multiple of {_MINUTE}"
+                        )
+                        continue
+                    what = f"the decorators of {seconds} seconds"
+                    found.decorators += _texts(queries, what, found)
 
 
-def _texts(node: Node, what: str) -> list[str]:
-    return [each.text(f"each of {what}") for each in node.items(what)]
+def _texts(node: Node, what: str, found: PackFile) -> list[str]:
+    """The texts of a list; what is none is a mistake, for osquery it is not there."""
+    texts = []
+    with found.keeping():
+        for each in node.items(what):
+            with found.keeping():
+                texts.append(each.text(f"each of {what}"))
+    return texts
 
 
 # -- a pack -------------------------------------------------------------------------------------
@@ -160,7 +178,7 @@ def _pack(name: str, node: Node, found: PackFile, between: str = "_") -> Pack:
     discovery: list[str] = []
     if (queries := node.get("discovery")) is not None:
         if isinstance(queries.value, list):
-            discovery = _texts(queries, "the queries under `discovery`")
+            discovery = _texts(queries, "the queries under `discovery`", found)
         else:
             found.notices.append(
                 f"{queries.where}: `discovery` is {queries.kind}, not a list: "

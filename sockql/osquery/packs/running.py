@@ -148,7 +148,7 @@ def outcome(
     try:
         with limited():
             for result in engine.execute(query.sql):
-                found.columns, found.rows = result.columns, list(result)
+                _add_rows(found, result.columns, list(result))
                 found.notices += [each for each in result.notices if each not in found.notices]
     except QueryError as error:
         missing = _missing(str(error))
@@ -165,6 +165,22 @@ def outcome(
         found.result = PASSED if found.rows else FAILED
         found.status = 0 if found.rows else 1
     return found
+
+
+def _add_rows(found: Outcome, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+    """Add the rows of a statement to those before it, as osquery does; mostly there are none.
+
+    A column that other statements of the query do not have is NULL in their rows.
+    """
+    if not found.columns or found.columns == columns:
+        found.columns = columns
+        found.rows += rows
+        return
+    every = tuple(dict.fromkeys([*found.columns, *columns]))
+    more = (None,) * (len(every) - len(found.columns))
+    found.rows = [row + more for row in found.rows]
+    found.rows += [tuple(map(dict(zip(columns, row)).get, every)) for row in rows]
+    found.columns = every
 
 
 def _missing(message: str) -> str | None:
@@ -199,12 +215,15 @@ def find(file: PackFile, name: str) -> tuple[Pack, PackQuery]:
     raise UsageError(f"--query {name}: there is no such query{meant}")
 
 
-def worst(outcomes: Sequence[Outcome], *, strict: bool) -> int:
+def worst(file: PackFile, outcomes: Sequence[Outcome], *, strict: bool) -> int:
     """The exit status: of a policy that failed, as audits have it, else of what went wrong.
 
-    With ``strict`` also of what is not here, or could not be read.
+    That includes the mistakes in the file.  With ``strict`` also of what is not here, or could not
+    be read.
     """
     statuses = {outcome.status for outcome in outcomes}
+    if file.mistakes:
+        statuses.add(2)
     for status in (1, 2, 124, 3):
         if status in statuses:
             return status
