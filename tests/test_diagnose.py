@@ -142,7 +142,6 @@ def sqlite_error(sql: str) -> QueryError:
         ("selct 1", 'near "selct": syntax error', "did you mean `select`?"),
         ("select pid form fds f", 'near "fds": syntax error', "did you mean `from`?"),
         ("select pid from fds gruop by 1", 'near "by": syntax error', "did you mean `group`?"),
-        ("tabels", 'near "tabels": syntax error', "did you mean `sockql tables`?"),
         ("select 1 +* 2", 'near "*": syntax error', None),
         (
             'select "LISTEN" from sockets',
@@ -154,6 +153,32 @@ def sqlite_error(sql: str) -> QueryError:
 def test_what_was_probably_meant_is_said(sql: str, message: str, hinted: str | None) -> None:
     assert str(sqlite_error(sql)) == message
     assert hint(message, sql) == hinted
+
+
+@pytest.mark.parametrize(
+    ("word", "on_the_command_line", "in_a_session"),
+    [
+        ("tabels", "sockql tables", ".tables"),
+        ("zombies", "sockql run zombies", ".run zombies"),
+        (" deleted-executble ", "sockql run deleted-executable", ".run deleted-executable"),
+        ("Sockets", 'sockql "select * from sockets"', "select * from sockets;"),
+        ("help", "sockql --help", None),
+    ],
+)
+def test_a_word_alone_may_be_a_command_a_query_or_a_table(
+    word: str, on_the_command_line: str, in_a_session: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SOCKQL_QUERIES", raising=False)
+    error = sqlite_error(word)
+    first = f'near "{word.strip().partition("-")[0]}": syntax error'
+    assert report(error, 80).split("\n")[0] == f"{first}; did you mean `{on_the_command_line}`?"
+    meant = f"; did you mean `{in_a_session}`?" if in_a_session else ""
+    assert report(error, 80, ".").split("\n")[0] == first + meant
+
+
+@pytest.mark.parametrize("sql", ["xyzzy", "zombies 1", "'zombies'", "4 zombies"])
+def test_more_than_a_word_is_no_command(sql: str) -> None:
+    assert "sockql" not in report(sqlite_error(sql), 80)
 
 
 def test_what_is_not_authorized_is_explained() -> None:

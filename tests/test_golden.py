@@ -2,6 +2,7 @@
 
 Lines of standard error begin with ``2> ``, a status that is not 0 is ``? status``.
 A first line ``# machine NAME`` has the rest run on the recording ``tests/recorded/NAME``.
+They run in the folder of the transcripts, which has nothing but these.
 ``python -m tests.test_golden`` writes the transcripts anew; read the difference before it goes in.
 """
 
@@ -36,6 +37,7 @@ def run(words: list[str], machine: str | None) -> str:
     program = ["-c", REPLAY, machine] if machine else ["-m", "sockql"]
     done = subprocess.run(
         [sys.executable, *program, *words],
+        cwd=TRANSCRIPTS[0].parent,
         env={**os.environ, "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"},
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -59,15 +59,16 @@ _ELSEWHERE: Final = {
 }
 
 
-def report(error: SockqlError, limit: int) -> str:
+def report(error: SockqlError, limit: int, start: str = "sockql ") -> str:
     """The lines that tell of ``error``: what is wrong, what was meant, and where.
 
-    ``limit`` is the width of the screen; only the line of SQL is cut to it.
+    ``limit`` is the width of the screen; only the line of SQL is cut to it.  A command begins with
+    ``start``, which is a dot in a session.
     """
     text = escape(str(error))
     if not isinstance(error, QueryError):
         return text
-    meant = error.hint or hint(str(error), error.sql, error.dialect)
+    meant = error.hint or hint(str(error), error.sql, error.dialect) or _command(error, start)
     if meant:
         text += f"; {escape(meant)}"
     offset = error.offset if error.offset is not None else locate(str(error), error.sql)
@@ -255,9 +256,6 @@ def _keyword(near: str, sql: str) -> str | None:
     words = [token.lower() for _, token in tokens(sql)]
     if near.lower() not in words:
         return None
-    command = get_close_matches(near.lower(), COMMANDS, 1, _CLOSE)
-    if command and len(words) == 1:
-        return f"did you mean `sockql {command[0]}`?"
     at = words.index(near.lower())
     for word in (words[at], words[at - 1] if at else ""):
         if word.isidentifier() and word not in _FOLLOWING:
@@ -265,6 +263,24 @@ def _keyword(near: str, sql: str) -> str | None:
             if close:
                 return f"did you mean `{close[0]}`?"
     return None
+
+
+def _command(error: QueryError, start: str) -> str | None:
+    """For SQL that is no more than a word: a command, a saved query to run, or a table."""
+    from sockql.saved.library import Library, is_name
+
+    word = error.sql.strip().lower()
+    if not (str(error).startswith('near "') and is_name(word)):
+        return None
+    meant = {name: f"{start}run {name}" for name in Library().files}
+    for table in (error.dialect or SOCKQL).names:
+        rows = f"select * from {table}"
+        meant[table] = f'{start}"{rows}"' if start != "." else f"{rows};"
+    meant |= {name: f"{start}{name}" for name in COMMANDS}
+    if start != ".":
+        meant |= {"help": f"{start}--help", "version": f"{start}--version"}
+    close = get_close_matches(word, meant, 1, _CLOSE)
+    return f"did you mean `{meant[close[0]]}`?" if close else None
 
 
 def _unquoted(token: str) -> str:

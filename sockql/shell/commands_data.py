@@ -5,6 +5,7 @@ from __future__ import annotations
 from sockql.command.terminal import escape
 from sockql.errors import DataError, UsageError
 from sockql.shell.commands import command
+from sockql.sqltext import parameters
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -98,6 +99,8 @@ def param(shell: Shell, words: list[str]) -> None:
     action, name, *rest = [*words, "", ""][: max(2, len(words))]
     name = name.lstrip(":@$")
     if action == "set" and name and rest:
+        if parameters(f":{name}") != {name}:
+            raise UsageError(f":{name}: the name of a parameter has letters, digits, _ and $ only")
         values[name] = _value(rest[0])
     elif action == "unset" and name and not rest:
         if values.pop(name, _Unbound) is _Unbound:

@@ -57,6 +57,7 @@ class Lines:
     def __init__(self, shell: Shell, history: History) -> None:
         self._shell = shell
         self._history = history
+        history.load()  # nobody walks through it here, but it is shortened where it is too long
 
     def read(self, draft: str) -> str:
         text = draft

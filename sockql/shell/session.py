@@ -272,7 +272,7 @@ class Shell:
         except SockqlError as error:
             from sockql.command.diagnose import report
 
-            self.complain(where + report(error, size(2)[0]))
+            self.complain(where + report(error, size(2)[0], "."))
         except BrokenPipeError:
             raise
         except OSError as error:

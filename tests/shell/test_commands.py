@@ -342,6 +342,19 @@ def test_parameters_are_bound(enter: Enter) -> None:
         assert enter(text)[1].startswith("usage: ")
 
 
+@pytest.mark.parametrize("name", ["a-b", "'a b'", "a.b", "a:b", ";", "-"])
+def test_a_parameter_has_a_name_that_sql_can_have(enter: Enter, shell: Shell, name: str) -> None:
+    said = f":{name.strip(chr(39))}: the name of a parameter has letters, digits, _ and $ only\n"
+    assert enter(f".param set {name} 1") == ("", said)
+    assert shell.settings.parameters == {}
+
+
+@pytest.mark.parametrize("name", ["1x", "7", "_", "a$", "\u00e9"])
+def test_a_parameter_may_have_any_name_that_sql_can_have(enter: Enter, name: str) -> None:
+    enter(".mode csv", ".headers off", f".param set {name} 5")
+    assert enter(f"select :{name};") == ("5\n", "")
+
+
 def test_a_frozen_session_has_one_instant(enter: Enter, shell: Shell) -> None:
     enter(".mode csv", ".headers off", ".freeze")
     assert shell.frozen is not None

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sockql.shell.history import parse
+from sockql.shell.history import LIMIT, parse
 from tests.shell.conftest import NewTerminal
 from tests.shell.terminals import COMMAND, CTRL_C, CTRL_D, ENTER, environment, wait_until
 
@@ -162,6 +162,21 @@ def test_a_dumb_terminal_gets_plain_text(terminal: NewTerminal) -> None:
     rest = session.child.read()
     assert "\x1b" not in shown + rest
     assert shown.splitlines()[-3:] == ["x     y", "----  --", "NULL  a"]
+
+
+@pytest.mark.parametrize("term", ["xterm", "dumb"])
+def test_a_history_grown_too_large_is_shortened_whatever_the_terminal(
+    terminal: NewTerminal, home: Path, term: str
+) -> None:
+    file = home / ".local/state/sockql/history"
+    file.parent.mkdir(parents=True, mode=0o700)
+    entry = "select '" + "x" * 1000 + "';"
+    file.write_text(f"\n# 2026-11-25 12:00:00\n+{entry}\n" * (LIMIT // len(entry) + 1))
+    session = terminal(TERM=term)
+    session.enter("select 7;")
+    assert file.stat().st_size <= LIMIT // 2 + 100
+    assert set(history(home)) == {entry, "select 7;"}
+    assert history(home)[-2:] == [entry, "select 7;"]
 
 
 def test_no_color_is_respected(terminal: NewTerminal) -> None:
