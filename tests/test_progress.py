@@ -66,15 +66,29 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> Screen:
         ([("sockets", 12000, None)], "sockets: 12,000"),
         ([("fds", 5, 9), ("sockets", 1, None)], "sockets: 1"),
         ([("sockets", 100, None), ("sockets", 250, None), ("sockets", 30, None)], "sockets: 380"),
+        ([("processes", 0, 1)] * 2, "processes: 2 of 3"),
         ([("processes", 0, 1)] * 1234, "processes: 1,234"),
-        ([("fds", 0, 1), ("sockets", 7, None), ("fds", 0, 1)], "fds: 2 processes"),
+        ([("fds", 0, 1), ("sockets", 7, None), ("fds", 0, 1)], "fds: 2 of 3 processes"),
     ],
 )
-def test_what_is_collected_is_counted(calls: list[tuple[str, int, int | None]], text: str) -> None:
-    tally = Tally()
+def test_what_is_collected_is_counted(
+    calls: list[tuple[str, int, int | None]], text: str, tmp_path: Path
+) -> None:
+    tally = Tally(Host(str(proc_tree({f"{pid}/stat": stat(pid) for pid in (1, 2, 3)}, tmp_path))))
     for call in calls:
         tally(*call)
     assert tally.text == text
+
+
+def test_a_join_tells_of_how_many_processes_it_has_read_some(tmp_path: Path) -> None:
+    tree: dict[str, bytes | None] = {f"{pid}/stat": stat(pid) for pid in range(1, 9)}
+    host = Host(str(proc_tree(tree, tmp_path)))
+    host.progress = tally = Tally(host)
+    with Engine(host) as engine:
+        engine.query("create temp table wanted as select 3 as pid union select 5 union select 7")
+        found = engine.query("select name from wanted cross join processes using (pid)")
+    assert len(found) == 3
+    assert tally.text == "processes: 3 of 8"
 
 
 def test_nothing_is_said_of_what_is_quick(screen: Screen, clock: Clock) -> None:
@@ -198,7 +212,7 @@ def test_tables_tell_how_far_they_have_come(tmp_path: Path) -> None:
 
 def test_sockets_are_counted_as_they_come() -> None:
     host = Host()
-    host.progress = tally = Tally()
+    host.progress = tally = Tally(host)
     with Engine(host) as engine:
         ((count,),) = engine.query("select count(*) from sockets where family = 'unix'")
     if not tally.text:

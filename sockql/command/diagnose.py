@@ -274,7 +274,7 @@ def _command(error: QueryError, start: str) -> str | None:
         return None
     meant = {name: f"{start}run {name}" for name in Library().files}
     for table in (error.dialect or SOCKQL).names:
-        rows = f"select * from {table}"
+        rows = f"select * from {table}"  # noqa: S608  (for people to read)
         meant[table] = f'{start}"{rows}"' if start != "." else f"{rows};"
     meant |= {name: f"{start}{name}" for name in COMMANDS}
     if start != ".":

@@ -31,12 +31,15 @@ def wanted() -> bool:
 class Tally:
     """Where a statement's collection stands; called as :attr:`Host.progress`.
 
-    A table that is asked for one process at a time is counted over all its requests, one of
-    unknown size over all its scans, of which there may be one for each network namespace.
+    A table that is asked for one process at a time, in a join, is counted over all its requests,
+    of all processes of ``host``; one of unknown size over all its scans, of which there may be one
+    for each network namespace.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, host: Host) -> None:
         self.started = perf_counter()
+        self._host = host
+        self._there: int | None = None
         self._table = ""
         self._done = 0
         self._total: int | None = None
@@ -48,8 +51,16 @@ class Tally:
         if total is None or total == 1:
             more = done if total is None else 1
             self._counts[table] = done = self._counts.get(table, 0) + more
-            total = None
+            total = self._processes(done) if total == 1 else None
         self._table, self._done, self._total = table, done, total
+
+    def _processes(self, done: int) -> int | None:
+        """Of how many processes ``done`` are a part; None when more have come and gone."""
+        if self._there is None:
+            from sockql.proc.costs import there
+
+            self._there = there(self._host)
+        return self._there if done <= self._there else None
 
     @property
     def text(self) -> str:
@@ -69,8 +80,7 @@ class Progress(Tally):
     """
 
     def __init__(self, host: Host) -> None:
-        super().__init__()
-        self._host = host
+        super().__init__(host)
         self._due = self.started + PATIENCE
         self._shown = 0
 

@@ -30,16 +30,19 @@ _DESCRIPTORS_GUESSED: Final = 32.0
 _OTHER_DIRECTORIES: Final = 10
 
 
+def there(host: Host) -> int:
+    """About how many processes there are, at least one."""
+    if procfs.is_procfs(host):
+        # proc_root_getattr() adds the number of processes to that of other directories.
+        return max(os.fstat(host.proc).st_nlink - _OTHER_DIRECTORIES, 1)
+    return max(sum(map(str.isdecimal, os.listdir(host.proc))), 1)
+
+
 def count(request: Request, host: Host) -> float:
-    """About how many processes there are."""
+    """The same, looked at once in a statement."""
     memo = request.snapshot.memo
     if "process count" not in memo:
-        if procfs.is_procfs(host):
-            # proc_root_getattr() adds the number of processes to that of other directories.
-            found = os.fstat(host.proc).st_nlink - _OTHER_DIRECTORIES
-        else:
-            found = sum(map(str.isdecimal, os.listdir(host.proc)))
-        memo["process count"] = float(max(found, 1))
+        memo["process count"] = float(there(host))
     result: float = memo["process count"]
     return result
 

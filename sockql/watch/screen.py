@@ -232,7 +232,7 @@ class _Session:
         self._view = view
         self._terminal = terminal
         self._leaving = False
-        self._tally = Tally()
+        self._tally = Tally(watch.engine.host)
         self._next = 0.0
         self._drawn = 0.0
 
@@ -275,7 +275,7 @@ class _Session:
             self._glance()
             return False
 
-        self._tally = host.progress = Tally()
+        self._tally = host.progress = Tally(host)
         self._next = monotonic() + _GLANCE
         self._drawn = monotonic() + PATIENCE
         host.check = glance
