@@ -388,19 +388,37 @@ def test_a_statement_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: P
     assert os.listdir(tmp_path) == ["out.csv"]
 
 
-def test_a_file_that_is_replaced_keeps_its_mode_and_its_links(tmp_path: Path) -> None:
+def test_a_file_that_is_replaced_keeps_its_mode(tmp_path: Path) -> None:
     real = tmp_path / "real"
     real.mkdir()
     target = real / "out.csv"
     target.write_text("old")
     target.chmod(0o640)
-    link = tmp_path / "link"
-    link.symlink_to(target)
-    assert run("-o", str(link), "--csv", "select 1 a") == (0, "", "")
-    assert link.is_symlink()
+    folder = tmp_path / "folder"
+    folder.symlink_to(real)
+    assert run("-o", str(folder / "out.csv"), "--csv", "select 1 a") == (0, "", "")
+    assert folder.is_symlink()
     assert target.read_text() == "a\n1\n"
     assert stat.S_IMODE(target.stat().st_mode) == 0o640
     assert os.listdir(real) == ["out.csv"]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_symbolic_link_in_place_of_the_output_is_not_followed(
+    tmp_path: Path, there: bool
+) -> None:
+    target = tmp_path / "precious"
+    if there:
+        target.write_text("old")
+    link = tmp_path / "link"
+    link.symlink_to(target)
+    assert run("-o", str(link), "--csv", "select 1 a") == (
+        2,
+        "",
+        f"sockql: {link}: a symbolic link; name the file itself\n",
+    )
+    assert sorted(os.listdir(tmp_path)) == (["link", "precious"] if there else ["link"])
+    assert not there or target.read_text() == "old"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="EPERM: only root gives files away")

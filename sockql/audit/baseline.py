@@ -232,6 +232,11 @@ class Baseline:
             if not entry.used and not entry.expired(self.today)
         ]
 
+    def unknown(self, known: Iterable[str]) -> list[tuple[str, Entry]]:
+        """Entries of audits that are not among ``known``: gone, or called something else now."""
+        gone = sorted(self.audits.keys() - set(known))
+        return [(name, entry) for name in gone for entry in self.audits[name].entries.values()]
+
     def _entries(self, outcomes: Iterable[Outcome]) -> list[tuple[str, Entry]]:
         found = []
         for name in sorted(outcome.query.name for outcome in outcomes):

@@ -46,7 +46,7 @@ def choose(
     library = Library()
     found: list[Query] = []
     if not words:
-        _take(chosen, found, [paths[0] for paths in library.files.values()])
+        _take(chosen, found, library.used())
     for word in words:
         path = os.path.expanduser(word)
         if "/" in word and os.path.isdir(path):
@@ -58,6 +58,7 @@ def choose(
         found.append(query)
     chosen.notices = library.notices
     chosen.known = {query.name for query in found} | set(library.files)
+    chosen.known |= {name for name, _ in chosen.broken}
     _refuse_twins(found)
     chosen.queries = by_severity(selected(found, tags=tags, severity=severity))
     if not chosen.queries and not chosen.broken:

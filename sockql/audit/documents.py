@@ -28,6 +28,7 @@ def data(report: Report) -> dict[str, Any]:
         "baseline": {
             "expired": _entries(report.expired),
             "unused": _entries(report.unused),
+            "unknown": _entries(report.unknown),
         },
     }
 

@@ -11,10 +11,13 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from sockql.audit.documents import timestamp
 from sockql.audit.outcome import ERROR, FINDING, INCOMPLETE, as_object
+from sockql.audit.text import about_baseline
 from sockql.command.terminal import display, escape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sockql.audit.outcome import Outcome, Report
 
 
@@ -23,6 +26,7 @@ def document(report: Report) -> str:
 
     A finding that counts is a failure, one that is not severe enough is output of a test that
     passed.  An audit that has not seen everything is skipped, with ``--strict`` an error.
+    What is said is both attribute and text: GitLab shows the text, Jenkins the attribute.
     """
     cases = [_case(report, outcome) for outcome in report.outcomes]
     suite = Element("testsuite", name="sockql audit")
@@ -38,6 +42,9 @@ def document(report: Report) -> str:
     suite.set("timestamp", timestamp(report.started)[:19])
     suite.set("hostname", escape(report.host or "localhost"))
     suite.extend(cases)
+    notes = list(about_baseline(report))
+    if notes:
+        SubElement(suite, "system-out").text = "\n".join(notes)
     root = Element("testsuites")
     root.append(suite)
     indent(root)
@@ -58,22 +65,20 @@ def _case(report: Report, outcome: Outcome) -> Element:
     message = f"{escape(query.title)}: {escape(outcome.summary)}"
     if report.fails(outcome):
         failure = SubElement(case, "failure", type=outcome.severity, message=message)
-        failure.text = _rows(outcome)
+        failure.text = "\n".join([message, *_rows(outcome)])
     elif outcome.verdict == ERROR:
-        SubElement(case, "error", type=ERROR, message=message)
+        SubElement(case, "error", type=ERROR, message=message).text = message
     elif outcome.notices and report.strict:
-        SubElement(case, "error", type=INCOMPLETE, message=message)
+        SubElement(case, "error", type=INCOMPLETE, message=message).text = message
     elif outcome.verdict == INCOMPLETE:
-        SubElement(case, "skipped", message=message)
+        SubElement(case, "skipped", message=message).text = message
     if outcome.verdict == FINDING and not report.fails(outcome):
-        SubElement(case, "system-out").text = f"{message}\n{_rows(outcome)}"
+        SubElement(case, "system-out").text = "\n".join([message, *_rows(outcome)])
     return case
 
 
-def _rows(outcome: Outcome) -> str:
-    """The rows as text; what XML cannot have is escaped as for a terminal."""
-    lines = []
+def _rows(outcome: Outcome) -> Iterator[str]:
+    """The rows as lines; what XML cannot have is escaped as for a terminal."""
     for row in () if outcome.missing else outcome.rows:
         cells = as_object(outcome.columns, row)
-        lines.append(", ".join(f"{escape(name)} = {display(c)}" for name, c in cells.items()))
-    return "\n".join(lines)
+        yield ", ".join(f"{escape(name)} = {display(c)}" for name, c in cells.items())

@@ -94,7 +94,7 @@ class Report:
 
     ``host`` is the name of the machine, None when it cannot be read; ``started`` is in seconds
     since the epoch, ``seconds`` how long it took.  ``expired`` and ``unused`` are entries of the
-    baseline with the names of their audits.
+    baseline with the names of their audits, ``unknown`` those of audits that there are not.
     """
 
     def __init__(self, host: str | None, started: float) -> None:
@@ -104,6 +104,7 @@ class Report:
         self.outcomes: list[Outcome] = []
         self.expired: list[tuple[str, Entry]] = []
         self.unused: list[tuple[str, Entry]] = []
+        self.unknown: list[tuple[str, Entry]] = []
         #: The least severity that fails, as an index of SEVERITIES, and whether all has to be seen.
         self.fail_on = 0
         self.strict = False

@@ -15,7 +15,7 @@ from sockql.errors import (
     TimeoutExpired,
     UsageError,
 )
-from sockql.saved.binding import bind
+from sockql.saved.binding import MissingValue, bind
 from sockql.saved.check import problem
 from sockql.saved.query import ROWS
 from sockql.saved.tables import Tables
@@ -48,11 +48,11 @@ class Limits:
 def bindings(queries: Sequence[Query], given: Sequence[str]) -> list[Binding | str]:
     """The values of the parameters of each query; ``given`` are words as ``-p`` takes them.
 
-    A value is for each query that has the parameter.  Of several queries one that cannot be run
-    with what is given has the reason in place of its values.
+    A value is for each query that has the parameter.  Of several queries one that needs a value
+    which is not given has the reason in place of its values.
 
-    :raises UsageError: for a parameter that none of them has, and when the only query cannot be
-        run.
+    :raises UsageError: for a parameter that none of them has, a value of another type, and when
+        the only query needs one that is not given.
     """
     from sockql.command.options import named
 
@@ -65,10 +65,10 @@ def bindings(queries: Sequence[Query], given: Sequence[str]) -> list[Binding | s
         own = [word for word, name in zip(given, names) if name in query.params]
         try:
             found.append(bind(query, own))
-        except UsageError as error:
+        except MissingValue as error:
             if len(queries) == 1:
                 raise
-            found.append(str(error))
+            found.append(str(error).removeprefix(f"{query.name} "))
     return found
 
 
@@ -83,7 +83,8 @@ def run(
 
     What goes wrong with one audit is its outcome, the others are run all the same.
 
-    :raises UsageError: when the baseline has entries of another query.
+    :raises UsageError: before any of them is run: when the baseline has entries of another query,
+        or the file of a parameter cannot be loaded.
     :raises Interrupted: when the user has seen enough.
     """
     engine.deadline = None if limits.total is None else perf_counter() + limits.total
@@ -125,6 +126,8 @@ def _foreseen(
     except NotCaptured as error:
         outcome.notices = [str(error)]
         return outcome
+    except UsageError:  # a file that was given, as for sockql run
+        raise
     except SockqlError as error:
         outcome.error = str(error)
         return outcome

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from sockql.audit.documents import timestamp
 from sockql.audit.outcome import ERROR, as_object
+from sockql.audit.text import about_baseline
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,6 +53,9 @@ def document(report: Report) -> str:
         said = [outcome.error] if outcome.error is not None else outcome.notices
         level = "error" if outcome.verdict == ERROR else "warning"
         notifications += [_notification(outcome, index, level, text) for text in said]
+    notifications += [
+        {"level": "note", "message": {"text": line}} for line in about_baseline(report)
+    ]
     invocation = {
         "executionSuccessful": all(outcome.error is None for outcome in report.outcomes),
         "exitCode": report.status,
@@ -86,9 +90,12 @@ def _rule(outcome: Outcome) -> dict[str, Any]:
         "defaultConfiguration": {"level": level},
         "properties": {"tags": ["security", *query.tags], "security-severity": rank},
     }
+    # GitHub wants a text of help for each rule.
+    parts = [rule["fullDescription"]["text"]]
     if query.false_positives:
         wrong = "\n".join(f"- {' '.join(text.split())}" for text in query.false_positives)
-        rule["help"] = {"text": f"It may be wrong:\n{wrong}"}
+        parts.append(f"It may be wrong:\n{wrong}")
+    rule["help"] = {"text": "\n\n".join(parts)}
     if query.references:
         rule["helpUri"] = quote(query.references[0], safe=":/?#[]@!$&'()*+,;=%~")
     return rule
@@ -104,7 +111,7 @@ def _result(outcome: Outcome, index: int, row: Row, entry: Entry | None = None) 
         "ruleIndex": index,
         "level": _LEVELS[outcome.severity][0],
         "message": {"text": f"{query.title}: {said or 'no rows where some are expected'}"},
-        "locations": [{"physicalLocation": {"artifactLocation": {"uri": _uri(query)}}}],
+        "locations": [{"physicalLocation": _place(query)}],
         # The same row of another run is known by it (section 3.27.17).
         "partialFingerprints": {"sockqlRow/v1": _digest(query.name, keys)},
         "properties": {"row": cells},
@@ -125,10 +132,21 @@ def _notification(outcome: Outcome, index: int, level: str, text: str) -> dict[s
     }
 
 
-def _uri(query: Query) -> str:
-    """The query's file: what is found is not in a file, but there the finding is explained."""
-    path = quote(os.fsencode(query.path))
-    return f"file://{path}" if path.startswith("/") else path
+def _place(query: Query) -> dict[str, Any]:
+    """The query's title in its file: what is found has no place, but there it is explained.
+
+    Below the working directory, which in CI is that of the repository, the path is relative to it:
+    so platforms find the file, and it is the same on each machine.
+    """
+    path = os.path.abspath(query.path)
+    here = os.getcwd().rstrip("/") + "/"
+    below = path.startswith(here)
+    quoted = quote(os.fsencode(path[len(here) :] if below else path))
+    line = query.lines.get("title", 1)
+    return {
+        "artifactLocation": {"uri": quoted if below else f"file://{quoted}"},
+        "region": {"startLine": line},
+    }
 
 
 def _digest(name: str, keys: dict[str, Any]) -> str:

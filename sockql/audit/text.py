@@ -53,7 +53,7 @@ def people(report: Report, *, colours: bool, room: int | None = None) -> str:
     if errors:
         blocks.append("\n".join(errors))
     blocks += ["\n".join(lines) for lines in _incomplete(report.ranked)]
-    baseline = list(_baseline(report))
+    baseline = list(about_baseline(report))
     if baseline:
         blocks.append("\n".join(baseline))
     summary = sentence(report)
@@ -141,11 +141,14 @@ def _filled(head: str, names: Sequence[str], columns: int = 98) -> Iterator[str]
     yield line.rstrip()
 
 
-def _baseline(report: Report) -> Iterator[str]:
+def about_baseline(report: Report) -> Iterator[str]:
+    """The entries of the baseline that somebody should look at, a line each."""
     for name, entry in report.expired:
         yield f"baseline: expired on {entry.expires}: {escape(described(name, entry))}"
     for name, entry in report.unused:
         yield f"baseline: not found any more: {escape(described(name, entry))}"
+    for name, entry in report.unknown:
+        yield f"baseline: there is no such audit: {escape(described(name, entry))}"
 
 
 def sentence(report: Report) -> str:
@@ -204,7 +207,7 @@ def markdown(report: Report) -> str:
             lines = [f"- {plain.text(' '.join(text.split()))}" for text in query.false_positives]
             parts.append("It may be wrong:\n\n" + "\n".join(lines))
         parts += [f"<{link}>" for link in query.references if link.startswith("https://")]
-    notes = list(_baseline(report))
+    notes = list(about_baseline(report))
     if notes:
         parts.append("## Baseline\n\n" + "\n".join(f"- {plain.text(note)}" for note in notes))
     return "\n\n".join(part.strip() for part in parts) + "\n"

@@ -11,6 +11,7 @@ from sockql.command.running import (
     open_engine,
     open_out,
     say,
+    say_notices,
     unwind_when_terminated,
     write_json,
     write_rows,
@@ -36,7 +37,6 @@ def run(options: Options) -> int:
     """
     from sockql.audit.choose import choose
     from sockql.audit.outcome import Report
-    from sockql.command.terminal import escape
 
     if options.file is not None:
         raise UsageError("audit takes no -f; a query in a file is named by its path: ./NAME.sql")
@@ -44,12 +44,13 @@ def run(options: Options) -> int:
     fail_on = _fail_on(options)
     chosen = choose(options.arguments, tags=options.tags, severity=options.severity)
     baseline = _baseline(options, chosen)
+    said = ""
     with ExitStack() as stack:
-        out = stack.enter_context(open_out(options))
         files = _open_files(options, stack, baseline)
+        # A report for programs may take the place of the one for people.
+        printed = None if _printed(options) else stack.enter_context(open_out(options))
         engine = stack.enter_context(open_engine(options))
-        for notice in chosen.notices:
-            say(escape(notice))
+        say_notices(chosen.notices)
         report = Report(engine.host.name, time())
         report.fail_on, report.strict = fail_on, options.strict
         started = perf_counter()
@@ -57,16 +58,19 @@ def run(options: Options) -> int:
             _audit(options, engine, chosen, report, baseline, limits)
         except (Interrupted, KeyboardInterrupt):
             report.seconds = perf_counter() - started
-            if options.format is None and report.outcomes:
-                _write(options, report, out)
+            if options.format is None and report.outcomes and printed is not None:
+                _write(options, report, printed)
                 say(f"interrupted after {len(report.outcomes)} of {len(chosen.queries)} audits")
             raise
         if baseline is not None:
-            _settle(options, report, baseline)
+            said = _settle(options, report, baseline, chosen)
         report.seconds = perf_counter() - started
-        _write(options, report, out)
+        if printed is not None:
+            _write(options, report, printed)
         _write_files(report, files, baseline)
-        return report.status
+    if said:  # now that it is in the file
+        say(said)
+    return report.status
 
 
 def _audit(
@@ -94,19 +98,26 @@ def _audit(
             report.outcomes.append(outcome)
 
 
-def _settle(options: Options, report: Report, baseline: Baseline) -> None:
-    """Update the baseline, if it is to be, and note what of it is of no use any more."""
-    from sockql.audit.baseline import changes
+def _settle(options: Options, report: Report, baseline: Baseline, chosen: Chosen) -> str:
+    """Update the baseline, if it is to be, and note what of it is of no use any more.
 
+    Returns what there is to say once the file is written.
+    """
+    from sockql.audit.baseline import changes
+    from sockql.command.terminal import escape
+
+    said = ""
     if baseline.updating:
         added = gone = 0
         for outcome in report.outcomes:
             more, less = baseline.update(outcome, options.reason or "")
             added, gone = added + more, gone + less
             baseline.apply(outcome)
-        say(f"{baseline.path}: {changes(added, gone)}")
+        said = escape(f"{baseline.path}: {changes(added, gone)}")
     report.expired = baseline.expired(report.outcomes)
     report.unused = baseline.unused(report.outcomes)
+    report.unknown = baseline.unknown(chosen.known)
+    return said
 
 
 # -- the command line ---------------------------------------------------------------------------
@@ -131,6 +142,7 @@ def _fail_on(options: Options) -> int:
 
 def _baseline(options: Options, chosen: Chosen) -> Baseline | None:
     from sockql.audit.baseline import Baseline
+    from sockql.render.output import is_standard_output
 
     if options.baseline is None:
         for flag, given in (("--update-baseline", options.update_baseline),
@@ -140,6 +152,10 @@ def _baseline(options: Options, chosen: Chosen) -> Baseline | None:
         return None
     if options.reason is not None and not options.update_baseline:
         raise UsageError("--reason goes with --update-baseline")
+    if not options.baseline:
+        raise UsageError("--baseline: the name of the file is empty")
+    if is_standard_output(options.baseline):
+        raise UsageError(f"--baseline {options.baseline}: a baseline is a file that is kept")
     updating = options.update_baseline
     if updating and not os.path.lexists(options.baseline):
         return Baseline(options.baseline, updating=True)
@@ -160,25 +176,37 @@ def _open_files(options: Options, stack: ExitStack, baseline: Baseline | None) -
         named["baseline"] = baseline.path
     places: dict[str, str] = {}
     if options.output is not None:
-        places[os.path.realpath(options.output)] = "-o"
+        places[_place(options.output)] = "-o"
+    elif options.format is not None:
+        places["-"] = f"--{options.format}"
     if baseline is not None and not baseline.updating:
         # It is only read, but what accepts the known rows must not become a report of them.
-        other = places.setdefault(os.path.realpath(baseline.path), "--baseline")
+        other = places.setdefault(_place(baseline.path), "--baseline")
         if other != "--baseline":
             raise UsageError(f"{baseline.path}: the file of --baseline and of {other}")
     files = {}
     for what, path in named.items():
         if path is None:
             continue
-        if not path.startswith("/dev/") and os.path.islink(path):
-            # Somebody else may have laid it there.
-            raise UsageError(f"{path}: a symbolic link; name the file that --{what} is to write")
-        other = places.setdefault(os.path.realpath(path), f"--{what}")
+        other = places.setdefault(_place(path), f"--{what}")
         if other != f"--{what}":
             raise UsageError(f"{path}: the file of --{what} and of {other}")
         unwind_when_terminated()
-        files[what] = stack.enter_context(open_output(path))
+        files[what] = stack.enter_context(open_output(path, f"--{what}"))
     return files
+
+
+def _place(path: str) -> str:
+    """Where ``path`` leads, ``-`` for standard output."""
+    from sockql.render.output import is_standard_output
+
+    return "-" if is_standard_output(path) else os.path.realpath(path)
+
+
+def _printed(options: Options) -> bool:
+    """Whether a report for programs goes to standard output, in place of the one for people."""
+    reports = [path for path in (options.junit, options.sarif) if path]
+    return options.output is None and "-" in map(_place, reports)
 
 
 # -- writing it ---------------------------------------------------------------------------------

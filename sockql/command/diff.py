@@ -50,8 +50,8 @@ def run(options: Options) -> int:
             _json(found, out, lines=options.format == "jsonl")
         else:
             _rows(options, found, out)
-        say_notices(before)
-        say_notices(after)
+        say_notices(before.notices)
+        say_notices(after.notices)
         return 3 if options.strict and (before.notices or after.notices) else 0
 
 

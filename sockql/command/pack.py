@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sockql.command.running import Alarm, open_engine, open_out, say, write_rows
+from sockql.command.running import Alarm, open_engine, open_out, say, say_notices, write_rows
 from sockql.command.terminal import escape, escape_json, width
 from sockql.errors import SockqlError, UsageError
 
@@ -44,17 +44,12 @@ def run(options: Options) -> int:
             else:
                 status = _all(options, engine, file, out)
         except SockqlError:
-            _say_notices(file, engine)
+            say_notices([*file.mistakes, *file.notices, *engine.notices])
             raise
-        _say_notices(file, engine)
+        say_notices([*file.mistakes, *file.notices, *engine.notices])
         if options.strict and engine.notices and status == 0:
             return 3
         return status
-
-
-def _say_notices(file: PackFile, engine: Engine) -> None:
-    for notice in dict.fromkeys([*file.mistakes, *file.notices, *engine.notices]):
-        say(escape(notice))
 
 
 class _Limited:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sockql.command.running import open_engine, open_out, say, write_json, write_rows
+from sockql.command.running import open_engine, open_out, say, say_notices, write_json, write_rows
 from sockql.command.terminal import columns, escape
 from sockql.command.wrapping import reading_columns
 from sockql.errors import UsageError
@@ -52,7 +52,7 @@ def _list(options: Options) -> int:
             write_rows(options, describe.COLUMNS[: describe.FIRST], shown, out)
         else:
             write_rows(options, describe.COLUMNS, map(describe.row, queries), out)
-    _say_notices(library.notices)
+    say_notices(library.notices)
     return 0
 
 
@@ -73,7 +73,7 @@ def _show(options: Options, names: Sequence[str]) -> int:
         else:
             rows = [(*describe.row(query), query.sql) for query in queries]
             write_rows(options, (*describe.COLUMNS, "sql"), rows, out)
-    _say_notices(library.notices)
+    say_notices(library.notices)
     return 0
 
 
@@ -84,7 +84,7 @@ def _check(options: Options, paths: Sequence[str]) -> int:
     from sockql.saved.library import Library, files_in
 
     library = Library()
-    files = files_in(paths, library) if paths else [each[0] for each in library.files.values()]
+    files = files_in(paths, library) if paths else library.used()
     with open_out(options) as out, open_engine(options) as engine:
         problems = check_files(engine, files)
         if options.format is not None:
@@ -96,15 +96,10 @@ def _check(options: Options, paths: Sequence[str]) -> int:
                 if problem.offset is not None:
                     lines += pointer(problem.sql, problem.offset, columns(1))
                 out.write("".join(f"{line}\n" for line in lines))
-    _say_notices(library.notices)
+    say_notices(library.notices)
     say(f"{_count(len(files), 'query', 'queries')}, {_count(len(problems), 'problem', 'problems')}")
     return 2 if problems else 0
 
 
 def _count(number: int, one: str, more: str) -> str:
     return f"{number:,} {one if number == 1 else more}"
-
-
-def _say_notices(notices: Sequence[str]) -> None:
-    for notice in notices:
-        say(escape(notice))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sockql.command.query import results
-from sockql.command.running import respond, say
+from sockql.command.running import respond, say_notices
 from sockql.errors import QueryError, UsageError
 
 TYPE_CHECKING = False
@@ -18,7 +18,6 @@ def run(options: Options) -> int:
 
     :raises UsageError: when there is no such query, or it cannot be run with these parameters.
     """
-    from sockql.command.terminal import escape
     from sockql.saved.binding import bind
     from sockql.saved.library import Library
     from sockql.saved.tables import Tables
@@ -29,8 +28,7 @@ def run(options: Options) -> int:
         raise UsageError("run: which query? sockql queries lists them")
     library = Library()
     query = library.find(options.arguments[0])
-    for notice in library.notices:
-        say(escape(notice))
+    say_notices(library.notices)
     binding = bind(query, options.parameters)
 
     def write(engine: Engine, out: Output) -> None:

@@ -56,17 +56,17 @@ def respond(
         try:
             write(engine, out)
         except SockqlError:
-            say_notices(engine)
+            say_notices(engine.notices)
             raise
-        say_notices(engine)
+        say_notices(engine.notices)
         return 3 if options.strict and engine.notices else 0
 
 
-def say_notices(engine: Engine) -> None:
-    """What the answers lack, a line each on standard error."""
+def say_notices(notices: Iterable[str]) -> None:
+    """What there is to say beside an answer, each line once, on standard error."""
     from sockql.command.terminal import escape
 
-    for notice in engine.notices:
+    for notice in dict.fromkeys(notices):
         say(escape(notice))
 
 

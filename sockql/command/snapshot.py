@@ -58,10 +58,10 @@ def run(options: Options) -> int:
         try:
             rows = _take(options, engine, path, chosen, results, seconds)
         except SockqlError:
-            say_notices(engine)
+            say_notices(engine.notices)
             raise
         write_rows(options, COLUMNS, rows, out)
-        say_notices(engine)
+        say_notices(engine.notices)
         return 3 if options.strict and engine.notices else 0
 
 

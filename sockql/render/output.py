@@ -137,24 +137,27 @@ def standard_output() -> Output:
     return Output(1, "standard output")
 
 
-def open_output(path: str) -> Output:
-    """The output for ``-o path``; ``-`` is standard output.
+def open_output(path: str, what: str = "-o") -> Output:
+    """The output for ``what``, an option with the name of a file; ``-`` is standard output.
 
-    :raises UsageError: when it cannot be written.
+    :raises UsageError: when it cannot be written, and for a symbolic link, which somebody else may
+        have laid there.
     """
     import stat
 
     if not path:
-        raise UsageError("-o: the name of the file is empty")
+        raise UsageError(f"{what}: the name of the file is empty")
     inherited = _inherited(path)
     try:
         if inherited is not None:
             return Output(os.dup(inherited), path, owned=True)
         target = os.path.realpath(path)
         try:
-            before = os.stat(target)
+            before = os.lstat(path)
         except FileNotFoundError:
             before = None
+        if before is not None and stat.S_ISLNK(before.st_mode):
+            raise UsageError(f"{path}: a symbolic link; name the file itself")
         straight = os.O_WRONLY | os.O_CLOEXEC
         if before is not None:
             if not stat.S_ISREG(before.st_mode):
@@ -164,6 +167,11 @@ def open_output(path: str) -> Output:
         return WholeFile(path, target, before)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from None
+
+
+def is_standard_output(path: str) -> bool:
+    """Whether what is written to ``path`` goes where the command's own answer goes."""
+    return _inherited(path) == 1
 
 
 def _inherited(path: str) -> int | None:

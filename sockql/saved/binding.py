@@ -41,14 +41,18 @@ class Binding:
         self.tables: dict[str, str | None] = {}
 
 
+class MissingValue(UsageError):
+    """A parameter that has no default was not given."""
+
+
 def bind(query: Query, given: Iterable[str], known: Mapping[str, Value] | None = None) -> Binding:
     """The values of all parameters of ``query``; ``given`` are words as ``-p`` takes them.
 
     Of a name given twice the last one counts.  Where there is neither a value nor a default, the
     one of ``known`` is taken, if it is of the parameter's type.
 
-    :raises UsageError: for a parameter that the query does not have, a value of another type, and
-        parameters without a value.
+    :raises UsageError: for a parameter that the query does not have, and a value of another type;
+        :class:`MissingValue` for parameters without a value.
     """
     binding = Binding()
     for parameter in given:
@@ -78,7 +82,7 @@ def bind(query: Query, given: Iterable[str], known: Mapping[str, Value] | None =
             assert not isinstance(param.default, tuple)  # only tables have rows
             binding.values[name] = param.default
     if missing:
-        raise UsageError(_missing(query, missing))
+        raise MissingValue(_missing(query, missing))
     return binding
 
 

@@ -104,10 +104,17 @@ class Library:
                 self._notice(str(error))
         return found
 
-    def _first(self, paths: Sequence[str]) -> Query:
+    def used(self) -> list[str]:
+        """The file of each name, sorted by name; those that they hide are noticed."""
+        return list(map(self._used, self.files.values()))
+
+    def _used(self, paths: Sequence[str]) -> str:
         for hidden in paths[1:]:
             self._notice(f"{paths[0]} is used, not {hidden}")
-        return read(paths[0])
+        return paths[0]
+
+    def _first(self, paths: Sequence[str]) -> Query:
+        return read(self._used(paths))
 
     def _listed(self) -> Iterator[str]:
         for directory in dict.fromkeys(self.paths):
@@ -185,6 +192,8 @@ def selected(
 
             close = get_close_matches(tag, known, 1)
             meant = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+            if not known:
+                meant = "none of them has any tag"
             raise UsageError(f"--tag {tag}: no query has it; {meant}")
     least = 0
     if severity is not None:

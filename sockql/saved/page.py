@@ -87,7 +87,11 @@ a list of rows; the FILE is CSV, TSV, JSON or JSON Lines, as `--load` takes it, 
 columns. While the query runs the table is a temporary one.
 
 A file without a header is a query as well: a report, whose title is the first line of its comment
-and whose parameters may be of any type and must be given.
+and whose parameters may be of any type and must be given. A comment of nothing but keys, whose
+first is nearly one of these (`tag:`, `severty:`), is taken for a header with a mistake.
+
+Only regular files, and symbolic links to them, are read: a FIFO or a device among the queries is an
+error. What a shell has opened (`<(…)`) is read as well.
 
 The statement is a SELECT, VALUES or WITH, for saved queries only read. `sockql queries check` also
 prepares it, which finds unknown tables, columns and functions, parameters that are declared and

@@ -15,6 +15,7 @@ A file without a header runs as well: it is a report, and the first line of its 
 from __future__ import annotations
 
 import os
+from _stat import S_ISDIR, S_ISREG
 
 from sockql.errors import UsageError
 from sockql.sqltext import tokens
@@ -177,10 +178,18 @@ def read(path: str) -> Query:
     :raises UsageError: when it cannot be read; :class:`HeaderError` when it is no query.
     """
     try:
+        mode = os.stat(path).st_mode
+        # Reading a FIFO that nobody writes to would never end; what the shell has opened for us
+        # (``<(…)``, ``/dev/stdin``) is there to be read.
+        regular = S_ISREG(mode) or S_ISDIR(mode)
+        if not regular and not path.startswith(("/dev/fd/", "/proc/self/fd/", "/dev/stdin")):
+            raise UsageError(f"{path}: not a regular file")
         with open(path, "rb") as file:
             data = file.read(_MOST + 1)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from None
+    except ValueError as error:  # a NUL in the name
+        raise UsageError(f"{path!r}: {error}") from None
     if len(data) > _MOST:
         raise HeaderError(path, 1, f"more than {_MOST:,} bytes are no saved query")
     try:
@@ -205,6 +214,7 @@ def parse(text: str, path: str) -> Query:
     for first, lines in comments:
         keyed = next((i for i, line in enumerate(lines) if _has_key(line)), None)
         if keyed is None:
+            _refuse_misspelt(path, first, lines)
             continue
         if query.lines:
             message = "the header ends at an empty line before this; begin that line with --"
@@ -221,6 +231,24 @@ def _has_key(line: str) -> bool:
     """Whether a line of a comment has a key of a header, perhaps in capitals, which is an error."""
     key, colon, _ = line.partition(":")
     return bool(colon) and key.rstrip().lower() in KEYS
+
+
+def _refuse_misspelt(path: str, first: int, lines: Sequence[str]) -> None:
+    """Refuse a comment that was to be a header: it only has keys, and the first nearly is one.
+
+    :raises HeaderError: with what was probably meant.
+    """
+    keys = [line.partition(":") for line in lines if line.strip() and line[0] not in " #"]
+    if not keys or not all(colon and (not value or value[0] == " ") for _, colon, value in keys):
+        return
+    from difflib import get_close_matches
+
+    key = keys[0][0].rstrip()
+    close = get_close_matches(key.lower(), KEYS, 1, 0.8)
+    if close:
+        line = first + next(i for i, line in enumerate(lines) if line.startswith(key))
+        message = f"the header has no key {key!r}; did you mean {close[0]}?"
+        raise HeaderError(path, line, message)
 
 
 def _comments(text: str) -> list[tuple[int, list[str]]]:

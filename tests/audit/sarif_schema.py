@@ -86,7 +86,8 @@ LEVEL = one_of("none", "note", "warning", "error")
 
 MESSAGE = thing({"text": text()})  # 3.11
 ARTIFACT_LOCATION = thing({"uri": URI})  # 3.4
-PHYSICAL_LOCATION = thing({"artifactLocation": ARTIFACT_LOCATION})  # 3.29
+REGION = thing({"startLine": number(1)})  # 3.30
+PHYSICAL_LOCATION = thing({"artifactLocation": ARTIFACT_LOCATION, "region": REGION})  # 3.29
 LOCATION = thing({"physicalLocation": PHYSICAL_LOCATION})  # 3.28
 SUPPRESSION = thing(  # 3.35
     {"kind": one_of("inSource", "external")},
@@ -162,7 +163,7 @@ def problems(log: Any) -> list[str]:
                 wrong.append(f"{result['ruleId']} is not the rule {result['ruleIndex']}")
         for invocation in run["invocations"]:
             for said in invocation["toolExecutionNotifications"]:
-                rule = said["associatedRule"]
-                if ids[rule["index"]] != rule["id"]:
+                rule = said.get("associatedRule")
+                if rule is not None and ids[rule["index"]] != rule["id"]:
                     wrong.append(f"{rule['id']} is not the rule {rule['index']}")
     return wrong

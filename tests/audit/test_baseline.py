@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.audit.machine import HOSTILE, Machine
+from tests.conftest import ROOT
 
 BASELINE = """\
 {
@@ -111,6 +114,7 @@ def test_an_entry_ends_with_its_day_and_one_that_is_not_needed_is_told(
             }
         ],
         "unused": [{"audit": "workers", "row": {"name": "gone\x1b", "parent": None}, **_why("")}],
+        "unknown": [],
     }
     text = machine("workers", "--baseline", "base.json")[1]
     assert (
@@ -265,6 +269,8 @@ def test_an_update_writes_entries_of_other_keys_anew(machine: Machine, base: Pat
     [
         (["--baseline", "none.json"], "none.json: No such file or directory"),
         (["--baseline", "."], ".: Is a directory"),
+        (["--baseline", ""], "--baseline: the name of the file is empty"),
+        (["--baseline", "-"], "--baseline -: a baseline is a file that is kept"),
         (["--update-baseline"], "--update-baseline: of which baseline? --baseline FILE"),
         (["--reason", "x"], "--reason: of which baseline? --baseline FILE"),
         (
@@ -289,3 +295,62 @@ def test_a_failed_audit_keeps_its_entries(machine: Machine, base: Path) -> None:
     status, _, error = machine("workers", "started", "--baseline", "base.json", "--update-baseline")
     assert (status, error) == (3, "sockql: base.json: 0 rows accepted, 0 rows forgotten\n")
     assert json.loads(base.read_text()) == json.loads(one(FIRST))
+
+
+def test_entries_of_audits_that_are_gone_are_told_and_kept(machine: Machine, base: Path) -> None:
+    """Not those of audits that are only not run here."""
+    entry = '{"row": {"pid": 7}, "reason": "r"}'
+    other = f'"keys": ["pid"], "accepted": [{entry}]'
+    base.write_text(
+        f'{{"sockql_baseline": 1, "audits": {{"hostile": {{{other}}}, "renamed": {{{other}}}, '
+        f'"started": {{"keys": [], "accepted": []}}}}}}'
+    )
+    said = "baseline: there is no such audit: renamed: pid = 7 (r)"
+    words = ["started", "--baseline", "base.json"]
+    assert machine(*words)[0] == 2  # a baseline of nothing that is run
+    base.write_text(base.read_text().replace('"keys": [], "accepted": []',
+                    '"keys": [], "accepted": [{"row": {}, "reason": ""}]'))  # fmt: skip
+    assert machine(*words)[1].startswith(
+        f"baseline: not found any more: started: no rows\n{said}\n\n1 audit on stage in "
+    )
+    assert machine.json(*words)["baseline"]["unknown"] == [
+        {"audit": "renamed", "row": {"pid": 7}, "reason": "r", "expires": None}
+    ]
+    assert f"- {said}" in machine(*words, "--markdown")[1]
+    (machine.queries / "hostile.sql").unlink()
+    assert machine.json(*words)["baseline"]["unknown"] == [
+        {"audit": name, "row": {"pid": 7}, "reason": "r", "expires": None}
+        for name in ("hostile", "renamed")
+    ]
+    assert machine(*words, "--update-baseline")[2].startswith("sockql: base.json: 0 rows accepted")
+    assert sorted(json.loads(base.read_text())["audits"]) == ["hostile", "renamed"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="EPERM: only root mounts a file system")
+def test_a_baseline_that_could_not_be_written_is_not_said_to_be(machine: Machine) -> None:
+    """On a disk that is full, in a mount namespace of its own."""
+    script = (
+        "mount -t tmpfs -o size=12k none full && echo old > full/old.json && "
+        "dd if=/dev/zero of=full/rest bs=1k status=none 2>/dev/null; "
+        '"$@"; status=$?; ls -A full; cat full/old.json; exit $status'
+    )
+    (machine.root / "full").mkdir()
+    words = ["--proc", "proc", "workers", "--update-baseline", "--baseline"]
+    for name in ("new.json", "old.json"):
+        if name == "old.json":
+            script = script.replace("echo old", f"echo '{one(FIRST)}'")
+        command = ["unshare", "-m", "sh", "-c", script, "sh"]
+        done = subprocess.run(
+            [*command, sys.executable, "-m", "sockql", "audit", *words, f"full/{name}"],
+            cwd=machine.root,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (
+            2,
+            f"sockql: full/{name}: No space left on device\n",
+        )
+        listed = done.stdout.rpartition(" passed\n")[2]
+        assert listed == "old.json\nrest\n" + ("old\n" if name == "new.json" else f"{one(FIRST)}\n")

@@ -29,7 +29,7 @@ def test_all_reports_of_one_run_are_written(machine: Machine) -> None:
     assert sorted(os.listdir(machine.root)) == ["a.md", "j.xml", "proc", "queries", "s.sarif"]
 
 
-@pytest.mark.parametrize("flag", ["--junit", "--sarif", "--baseline"])
+@pytest.mark.parametrize("flag", ["-o", "--junit", "--sarif", "--baseline"])
 def test_a_symbolic_link_is_not_followed(machine: Machine, flag: str) -> None:
     target = machine.root / "precious"
     target.write_text('{"sockql_baseline": 1, "audits": {}}')
@@ -38,7 +38,7 @@ def test_a_symbolic_link_is_not_followed(machine: Machine, flag: str) -> None:
     assert machine("workers", *words) == (
         2,
         "",
-        f"sockql: link: a symbolic link; name the file that {flag} is to write\n",
+        "sockql: link: a symbolic link; name the file itself\n",
     )
     assert target.read_text() == '{"sockql_baseline": 1, "audits": {}}'
 
@@ -50,6 +50,13 @@ def test_a_symbolic_link_is_not_followed(machine: Machine, flag: str) -> None:
         (["--sarif", "queries"], "queries: Is a directory"),
         (["--junit", "same", "--sarif", "./same"], "./same: the file of --sarif and of --junit"),
         (["-o", "same", "--sarif", "same"], "same: the file of --sarif and of -o"),
+        (["--junit", ""], "--junit: the name of the file is empty"),
+        (
+            ["--junit", "-", "--sarif", "/dev/stdout"],
+            "/dev/stdout: the file of --sarif and of --junit",
+        ),
+        (["--json", "--junit", "-"], "-: the file of --junit and of --json"),
+        (["-o", "-", "--junit", "-"], "-: the file of --junit and of -o"),
     ],
 )
 def test_a_file_that_cannot_be_written_is_said_before_anything_is_run(
@@ -68,6 +75,20 @@ def test_a_report_does_not_take_the_place_of_the_baseline(machine: Machine, flag
     assert (status, out) == (2, "")
     assert err.startswith(("sockql: b.json: the file of -", "sockql: ./b.json: the file of -"))
     assert (machine.root / "b.json").read_text() == accepted
+
+
+@pytest.mark.parametrize("flag", ["--junit", "--sarif"])
+def test_a_report_for_programs_takes_the_place_of_the_one_for_people(
+    machine: Machine, flag: str
+) -> None:
+    status, out, err = machine("workers", flag, "-")
+    assert (status, err) == (1, "")
+    assert out.startswith("<?xml" if flag == "--junit" else '{\n  "$schema"')
+    assert out.endswith("</testsuites>\n" if flag == "--junit" else "}\n")
+    # Both, when the one for people has a place of its own.
+    assert machine("workers", flag, "-", "-o", "people")[1].startswith(out[:5])
+    assert (machine.root / "people").read_text().startswith("high: workers: Workers that run\n")
+    assert sorted(os.listdir(machine.root)) == ["people", "proc", "queries"]
 
 
 def test_junit_is_xml_whatever_a_name_has_in_it(machine: Machine) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -44,7 +45,10 @@ def test_sarif_has_a_rule_for_each_audit_and_a_result_for_each_row(machine: Mach
         ("hostile", "note", {"tags": ["security"], "security-severity": "3.0"}),
     ]
     assert driver["rules"][1]["helpUri"] == "https://example.org/work"
-    assert driver["rules"][1]["help"] == {"text": "It may be wrong:\n- They are paid."}
+    assert [rule["help"]["text"] for rule in driver["rules"][:2]] == [
+        "Files that are lost",
+        "Nobody is to work.\n\nIt may be wrong:\n- They are paid.",
+    ]
     results = [
         (r["ruleId"], r["level"], r["message"]["text"], r["properties"], r.get("suppressions"))
         for r in run["results"]
@@ -73,8 +77,14 @@ def test_sarif_has_a_rule_for_each_audit_and_a_result_for_each_row(machine: Mach
             None,
         ),
     ]
-    uri = run["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
-    assert uri == f"file://{machine.queries}/workers.sql"
+    assert run["results"][0]["locations"] == [
+        {
+            "physicalLocation": {
+                "artifactLocation": {"uri": "queries/workers.sql"},
+                "region": {"startLine": 1},
+            }
+        }
+    ]
     (invocation,) = run["invocations"]
     assert (invocation["executionSuccessful"], invocation["exitCode"], invocation["machine"]) == (
         False,
@@ -88,6 +98,39 @@ def test_sarif_has_a_rule_for_each_audit_and_a_result_for_each_row(machine: Mach
         ("warning", "lost", LOST),
         ("error", "column", f"{machine.queries}/column.sql:4: no such function: no_such"),
     ]
+
+
+def test_sarif_names_a_file_that_is_elsewhere_by_its_whole_path(machine: Machine) -> None:
+    (machine.root / "shipped%").mkdir()
+    (machine.root / "shipped%/odd one.sql").write_text("\n\n" + HEAD + "select 1 as a")
+    (machine.root / "inner").mkdir()
+    os.chdir(machine.root / "inner")
+    machine.run("audit", "../shipped%/odd one.sql", "--sarif", "../s.sarif")
+    log = json.loads((machine.root / "s.sarif").read_bytes())
+    assert problems(log) == []
+    assert log["runs"][0]["results"][0]["locations"][0]["physicalLocation"] == {
+        "artifactLocation": {"uri": f"file://{machine.root}/shipped%25/odd%20one.sql"},
+        "region": {"startLine": 3},
+    }
+
+
+def test_what_is_wrong_with_a_baseline_is_in_the_reports(machine: Machine) -> None:
+    (machine.root / "base.json").write_text(
+        '{"sockql_baseline": 1, "audits": {"gone": {"keys": ["pid"], "accepted": ['
+        '{"row": {"pid": 4}, "reason": ""}]}, "workers": {"keys": ["name", "parent"], "accepted": ['
+        '{"row": {"name": "worker", "parent": 42}, "reason": "why", "expires": "2020-02-02"}]}}}'
+    )
+    lines = [
+        'baseline: expired on 2020-02-02: workers: name = "worker", parent = 42 (why)',
+        "baseline: there is no such audit: gone: pid = 4",
+    ]
+    log = sarif(machine, "workers", "--baseline", "base.json")
+    assert problems(log) == []
+    assert log["runs"][0]["invocations"][0]["toolExecutionNotifications"] == [
+        {"level": "note", "message": {"text": line}} for line in lines
+    ]
+    root = junit(machine, "workers", "--baseline", "base.json")
+    assert [each.text for each in root.findall("testsuite/system-out")] == ["\n".join(lines)]
 
 
 def test_sarif_knows_a_row_again_by_its_keys(machine: Machine) -> None:
@@ -179,8 +222,13 @@ def test_junit_has_a_test_for_each_audit(machine: Machine) -> None:
     failure = suite[1][0]
     assert (failure.get("type"), failure.text) == (
         "high",
-        "pid = 43, name = worker, parent = 1\npid = 44, name = worker, parent = 42",
+        "Workers that run: 2 rows\npid = 43, name = worker, parent = 1\n"  # noqa: ISC004
+        "pid = 44, name = worker, parent = 42",
     )
+    assert [each.text for each in (suite[0][0], suite[3][0])] == [
+        f"Files that are lost: {LOST}",
+        f"T: {machine.queries}/column.sql:4: {ERROR}",
+    ]
 
 
 def test_junit_has_an_error_where_all_has_to_be_seen(machine: Machine) -> None:

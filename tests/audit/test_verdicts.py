@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 
@@ -83,7 +84,7 @@ def test_all_audits_are_run_and_what_to_look_at_comes_first(machine: Machine) ->
     assert (found["host"], found["status"], found["baseline"], found["verdicts"]) == (
         "stage",
         1,
-        {"expired": [], "unused": []},
+        {"expired": [], "unused": [], "unknown": []},
         {"finding": 2, "error": 0, "incomplete": 1, "pass": 1},
     )
 
@@ -188,7 +189,7 @@ def test_what_goes_wrong_with_one_audit_does_not_keep_the_others_from_running(
         "column": f"{queries}/column.sql:4: no such column: nope",
         "keys": f"{queries}/keys.sql: keys: the result has no column nme",
         "middle": f"{queries}/middle.sql:4: inet_in: 'e\\x1b[2J<&|' is not an address or CIDR prefix",
-        "parameter": "parameter needs a value for port: -p port=INTEGER",
+        "parameter": "needs a value for port: -p port=INTEGER",
     }
     assert found["verdicts"] == {"finding": 2, "error": 5, "incomplete": 1, "pass": 1}
     assert found["status"] == 1
@@ -329,3 +330,62 @@ def test_a_snapshot_is_audited_as_the_host_was(machine: Machine) -> None:
             del audit["seconds"]
     assert taken["audits"] == live["audits"]
     assert (taken["host"], taken["status"]) == ("stage", 1)
+
+
+def test_a_value_that_was_given_wrong_is_wrong_usage_as_it_is_of_run(machine: Machine) -> None:
+    """However many audits there are beside."""
+    head = "-- title: T\n-- severity: low\n-- kind: audit\n"
+    machine.write(
+        many=head
+        + "-- params: {more_than: {type: integer, default: 1}}\nselect :more_than where 0",
+        listed=head + "-- params: {allowed: {type: table, columns: [port], default: []}}\n"
+        "select port from allowed where 0",
+    )
+    for word, said in (
+        ("more_than=x", "many: more_than: an integer is wanted, not 'x'"),
+        ("allowed=no.csv", "no.csv: No such file or directory"),
+    ):
+        name = said.partition(":")[0] if "many" in said else "listed"
+        for words in (("audit", name), ("audit",), ("run", name)):
+            assert machine.run(*words, "-p", word) == (2, "", f"sockql: {said}\n")
+
+
+def test_directories_without_tags_and_with_odd_files(machine: Machine) -> None:
+    folder = machine.root / "au"
+    folder.mkdir()
+    head = "-- title: T\n-- severity: low\n-- kind: audit\n"
+    (folder / "fine.sql").write_text(head + "select 1 where 0")
+    assert machine("./au", "--tag", "nosuch") == (
+        2,
+        "",
+        "sockql: --tag nosuch: no query has it; none of them has any tag\n",
+    )
+    os.mkfifo(folder / "pipe.sql")
+    (folder / "device.sql").symlink_to("/dev/zero")
+    (folder / "linked.sql").symlink_to("fine.sql")
+    found = {a["audit"]: (a["verdict"], a["error"]) for a in machine.json("./au")["audits"]}
+    assert found == {
+        "device": ("error", "./au/device.sql: not a regular file"),
+        "fine": ("pass", None),
+        "linked": ("pass", None),
+        "pipe": ("error", "./au/pipe.sql: not a regular file"),
+    }
+    status, out, err = machine.run("queries", "check", "./au")
+    assert (status, out.split("\n"), err) == (
+        2,
+        ["./au/device.sql: not a regular file", "./au/pipe.sql: not a regular file", ""],
+        "sockql: 4 queries, 2 problems\n",
+    )
+    for words in (["run"], ["queries", "show"], ["audit"]):
+        said = "sockql: ./au/pipe.sql: not a regular file\n"
+        assert machine.run(*words, "./au/pipe.sql") == (2, "", said)
+
+
+def test_audits_that_hide_others_are_told(machine: Machine) -> None:
+    other = machine.root / "config/sockql/queries"
+    other.mkdir(parents=True)
+    (other / "started.sql").write_text("select 1")
+    said = f"sockql: {machine.queries}/started.sql is used, not {other}/started.sql\n"
+    assert machine()[2] == said
+    assert machine("workers")[2] == ""
+    assert machine.run("queries", "check")[1:] == ("", f"{said}sockql: 5 queries, 0 problems\n")

@@ -106,6 +106,11 @@ def test_a_header_says_everything_that_there_is_to_say() -> None:
         ("-- Adds one.\n-- Really.\nselect 1", "Adds one."),
         ("\n--\n\n----\n-- Note: adds one.\r\nselect 1;\n", "Note: adds one."),
         ("/* title: no */ select 1", ""),
+        # Words that are near a key, in what is no mapping.
+        ("-- Kinds of sockets: all.\n-- Tag: none\nselect 1", "Kinds of sockets: all."),
+        ("-- Tag: a word\n-- and more of it\nselect 1", "Tag: a word"),
+        ("-- See: https://example.org/tags:a\nselect 1", "See: https://example.org/tags:a"),
+        ("-- Time:22\nselect 1", "Time:22"),
     ],
 )
 def test_a_query_without_a_header_is_a_report(text: str, title: str) -> None:
@@ -145,6 +150,11 @@ def test_parameters_that_only_the_sql_names_are_of_any_type() -> None:
         ("title: T\nxyz: 1", f"2: the header has no key 'xyz'; it has {', '.join(KEYS)}"),
         ("tags: [a]", "1: the header has no title"),
         ("Title: T", "1: the header has no key 'Title'; did you mean title?"),
+        # the only key that there is, or the first of others that are as wrong
+        ("tittle: T", "1: the header has no key 'tittle'; did you mean title?"),
+        ("\ndescripton: >\n  words\n  more: words", "2: the header has no key 'descripton'; did"),
+        ("# first\nTag: [a]\nseverty: low", "2: the header has no key 'Tag'; did you mean tags?"),
+        ("false positive: x", "1: the header has no key 'false positive'; did you mean false posi"),
         ("TITLE : T", "1: the header has no key 'TITLE'; did you mean title?"),
         ("title: T\ntags: [a]\ntitle: U", "3: title is given twice"),
         ("title: T\n1: U", "2: a key of the header: text is wanted, not an integer 1; put it in"),
