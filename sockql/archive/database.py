@@ -10,16 +10,9 @@ from typing import TYPE_CHECKING
 
 from sqlite_utils import Database
 
+from sockql import unfinished
 from sockql.archive.facts import facts
-from sockql.archive.files import (
-    create,
-    discard,
-    lock,
-    refuse_links,
-    refuse_unfinished,
-    replace,
-    temporary,
-)
+from sockql.archive.files import lock, refuse_links, refuse_unfinished, replace
 from sockql.archive.layout import APPLICATION, FORMAT, OWN, identify
 from sockql.archive.writing import PARENT, TableWriter
 from sockql.errors import UsageError
@@ -47,18 +40,21 @@ class DatabaseFile:
         self._path = path
         self._host = host
         self._started = time()
-        self._lock: int | None = None
-        self._before = refuse_links(path)
-        if self._before is not None:
-            refuse_unfinished(path)
-            identify(path)
-        self._temporary = temporary(path)
+        folder = os.path.dirname(path)
+        unfinished.sweep(folder)
+        self._temporary = unfinished.name(folder)
+        #: Descriptors that are the locks of the temporary file and of ``path``.
+        self._locks: list[int] = []
         self._tables: list[tuple[TableWriter, str | None]] = []
-        if append and self._before is not None:
-            self._lock = lock(path)
-            self._before = refuse_links(path)
+        self._append = append
+        self._before = self._look()
         try:
-            create(self._temporary, path)
+            if append:
+                self._before = self._take_turns()
+            try:
+                self._locks.append(unfinished.make_file(self._temporary, 0o600))
+            except OSError as error:
+                raise UsageError(f"{path}: {error.strerror}") from None
             self._connection = sqlite3.connect(self._temporary, isolation_level=None)
             try:
                 self._begin(append and self._before is not None)
@@ -71,6 +67,19 @@ class DatabaseFile:
         except BaseException:
             self._abandon()
             raise
+
+    def _look(self) -> os.stat_result | None:
+        """The status of the file that is there, if it is one that may be written over."""
+        before = refuse_links(self._path)
+        if before is not None:
+            refuse_unfinished(self._path)
+            identify(self._path)
+        return before
+
+    def _take_turns(self) -> os.stat_result | None:
+        """Wait for all others that write the file; its status after that."""
+        self._locks.append(lock(self._path))
+        return self._look()
 
     def _begin(self, append: bool) -> None:
         connection = self._connection
@@ -126,7 +135,10 @@ class DatabaseFile:
             self._connection.commit()  # which sqlite-utils has done by itself before its version 4
             self._connection.execute("PRAGMA journal_mode = DELETE")
             self._connection.close()
-            refuse_unfinished(self._path)
+            if self._append:
+                refuse_unfinished(self._path)
+            else:
+                self._before = self._take_turns()
             replace(self._temporary, self._path, self._before)
         except sqlite3.Error as error:
             raise UsageError(f"{self._path}: {error}") from None
@@ -192,10 +204,9 @@ class DatabaseFile:
 
     def _abandon(self) -> None:
         if self._temporary:
-            discard(self._temporary)
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+            unfinished.discard(self._temporary)
+        while self._locks:
+            os.close(self._locks.pop())
 
     def __enter__(self) -> DatabaseFile:
         return self

@@ -29,43 +29,44 @@ def refuse_links(path: str) -> os.stat_result | None:
     return status
 
 
-def lock(path: str) -> int | None:
-    """A descriptor of the file ``path`` that holds its lock, None where there is no file.
+def lock(path: str) -> int:
+    """A descriptor that is the lock of the file ``path``; while there is none, that of its folder.
 
-    Waits for whoever has it, who may have replaced the file meanwhile.  The lock is flock(2)'s,
-    which knows nothing of those that SQLite takes with fcntl(2).
+    Waits for whoever has it, who may have made or replaced the file meanwhile.  The lock is
+    flock(2)'s, which knows nothing of those that SQLite takes with fcntl(2).  Where a file system
+    has no such locks nobody waits.
 
-    :raises UsageError: when the file cannot be read.
+    :raises UsageError: when neither the file nor its folder can be opened.
     """
     while True:
+        descriptor, there = _open(path)
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise UsageError(f"{path}: {error.strerror}") from None
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        with suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(descriptor), os.lstat(path)):
-                return descriptor
+            with suppress(OSError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            try:
+                now = os.lstat(path)
+                valid = there and os.path.samestat(os.fstat(descriptor), now)
+            except FileNotFoundError:
+                valid = not there
+        except BaseException:
+            os.close(descriptor)
+            raise
+        if valid:
+            return descriptor
         os.close(descriptor)
 
 
-def temporary(path: str) -> str:
-    """A name for a new file beside ``path``.
-
-    Known before :func:`create` makes the file, so that a signal in between leaves none behind.
-    """
-    return os.path.join(os.path.dirname(path), f".sockql-{os.urandom(6).hex()}.tmp")
-
-
-def create(temporary: str, path: str) -> None:
-    """Make the file ``temporary``, for ``path``, readable for its owner only.
-
-    :raises UsageError: when it cannot be made.
-    """
+def _open(path: str) -> tuple[int, bool]:
+    """A descriptor of the file, or of its folder; whether it is that of the file."""
+    folder = os.path.dirname(path) or "."
     try:
-        os.close(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        try:
+            # NFS lets only those lock who may write.
+            return os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC), True
+        except FileNotFoundError:
+            return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), False
+        except OSError:
+            return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), True
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from None
 
@@ -123,10 +124,4 @@ def _link(temporary: str, path: str) -> None:
     except OSError:
         os.rename(temporary, path)  # a file system without links
     else:
-        os.unlink(temporary)
-
-
-def discard(temporary: str) -> None:
-    """Take a temporary file away, if it is there."""
-    with suppress(OSError):
         os.unlink(temporary)

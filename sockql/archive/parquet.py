@@ -12,6 +12,7 @@ import os
 from time import time
 from typing import TYPE_CHECKING, Final
 
+from sockql import unfinished
 from sockql.archive.facts import facts
 from sockql.archive.layout import OWN
 from sockql.errors import UsageError
@@ -68,12 +69,13 @@ class ParquetFolder:
         #: Table, and the unfinished file.
         self._files: list[tuple[str, str]] = []
         # A folder of its own below DIR, which readers pass over because of its first letter.
-        self._temporary = os.path.join(path, f".sockql-{os.urandom(6).hex()}.tmp")
+        self._temporary = unfinished.name(path)
         try:
             os.makedirs(path, exist_ok=True)
             if os.path.islink(path):
                 raise UsageError(f"{path}: a symbolic link; name the folder itself")
-            os.mkdir(self._temporary, 0o700)
+            unfinished.sweep(path)
+            self._lock = unfinished.make_folder(self._temporary)
         except OSError as error:
             raise UsageError(f"{path}: {error.strerror}") from None
 
@@ -176,6 +178,7 @@ class ParquetFolder:
         if self._writer is not None:
             self._writer.close()
         shutil.rmtree(self._temporary, ignore_errors=True)
+        os.close(self._lock)
 
 
 def _array(cells: Sequence[Value], type: Any) -> Any:

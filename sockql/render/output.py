@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from sockql import unfinished
 from sockql.errors import UsageError
 
 TYPE_CHECKING = False
@@ -85,12 +86,11 @@ class WholeFile(Output):
     def __init__(self, name: str, target: str, before: os.stat_result | None) -> None:
         self._target = target
         # Beside the target: a rename is only atomic within a file system.
-        self._temporary = os.path.join(
-            os.path.dirname(target), f".sockql-{os.urandom(6).hex()}.tmp"
-        )
-        descriptor = os.open(
-            self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666
-        )
+        folder = os.path.dirname(target)
+        unfinished.sweep(folder)
+        self._temporary = unfinished.name(folder)
+        descriptor = unfinished.make_file(self._temporary, 0o666)
+        self._lock = os.dup(descriptor)  # held beyond the end of writing
         super().__init__(descriptor, name, owned=True)
         if before is not None:
             os.fchmod(descriptor, before.st_mode & 0o777)
@@ -108,21 +108,23 @@ class WholeFile(Output):
             super().finish()
             os.rename(self._temporary, self._target)
         except (OSError, UsageError) as error:
-            self._discard()
+            unfinished.discard(self._temporary)
             if isinstance(error, OSError):
                 raise UsageError(f"{self.name}: {error.strerror}") from None
             raise
+        finally:
+            self._unlock()
 
     def abandon(self) -> None:
         if self._owned:
             super().abandon()
-            self._discard()
+            unfinished.discard(self._temporary)
+            self._unlock()
 
-    def _discard(self) -> None:
-        try:
-            os.unlink(self._temporary)
-        except OSError:
-            return  # its directory is gone, or read-only by now: what went wrong first is told
+    def _unlock(self) -> None:
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
 
 
 def standard_output() -> Output:

@@ -57,8 +57,10 @@ def test_a_crash_in_the_middle_leaves_the_old_file(file: Path, how: int, append:
     process.send_signal(how)
     assert process.wait(DEADLINE) == (-how if how == signal.SIGKILL else 128 + how)
     assert file.read_bytes() == before
-    # Only who is killed outright cannot clear up.
+    # Only who is killed outright cannot clear up; the next does it for him.
     assert bool(temporaries(file.parent)) == (how == signal.SIGKILL)
+    take(file, "users")
+    assert temporaries(file.parent) == []
 
 
 @pytest.mark.parametrize("append", [True, False])

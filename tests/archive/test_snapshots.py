@@ -316,15 +316,38 @@ def test_a_column_that_is_new_joins_an_older_file(tmp_path: Path) -> None:
             older.query("select shell from users")
 
 
-def test_two_that_add_at_the_same_time_both_have_their_snapshot(tmp_path: Path) -> None:
+@pytest.mark.parametrize("there", [True, False])
+def test_all_that_add_at_the_same_time_have_their_snapshot(tmp_path: Path, there: bool) -> None:
     path = tmp_path / "host.db"
-    take(path, "users")
+    if there:
+        take(path, "users")
     command = [sys.executable, "-m", "sockql", "--netns", "self", "snapshot", str(path)]
-    adding = [subprocess.Popen([*command, "--append", "--tables", "users"]) for _ in range(3)]
-    assert [process.wait(60) for process in adding] == [0, 0, 0]
+    # Long enough that all of them have begun before the first one is done.
+    slow = "with recursive c(x) as (select 1 union all select x + 1 from c limit 3000000) select max(x) from c"
+    words = ["--append", "--tables", "users", "--sql", slow, "--as", "slow"]
+    adding = [subprocess.Popen([*command, *words]) for _ in range(4 - there)]
+    assert [process.wait(60) for process in adding] == [0] * (4 - there)
     with Replay(str(path)) as replay:
         assert replay.query("select id from snapshots") == [(1,), (2,), (3,), (4,)]
-        assert replay.query("select count(*) from snapshot_tables") == [(4,)]
+        assert replay.query("select count(*) from snapshot_tables where table_name = 'users'") == [
+            (4,)
+        ]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["host.db"]
+
+
+def test_one_that_begins_a_file_anew_waits_for_one_that_adds(tmp_path: Path) -> None:
+    """Whatever comes last is there in the end: nothing that was replaced comes back."""
+    path = tmp_path / "host.db"
+    take(path, "users")
+    with live() as engine, DatabaseFile(str(path), engine.host, append=True) as adding:
+        command = [sys.executable, "-m", "sockql", "--netns", "self", "snapshot", str(path)]
+        anew = subprocess.Popen([*command, "--tables", "groups"])
+        with pytest.raises(subprocess.TimeoutExpired):
+            anew.wait(3)
+        capture.take(engine, ["users"], {}, [adding])
+    assert anew.wait(60) == 0
+    with Replay(str(path)) as replay:
+        assert replay.query("select snapshot, table_name from snapshot_tables") == [(1, "groups")]
 
 
 # -- which tables -------------------------------------------------------------------------------
