@@ -146,11 +146,12 @@ def _is_osquerys(record: SocketRecord) -> bool:
 
 def narrowed(request: Request) -> list[Constraint]:
     """What the conditions of ``request`` on osquery's columns mean for ``sockets``."""
-    found = []
     families = request.values("family")
-    if families is not None:
-        names = {name for name, number in FAMILIES.items() if number in families}
-        found.append(Constraint("family", "in", frozenset(names)))
+    local, remote = request.values("local_port"), request.values("remote_port")
+    names = {name for name, number in FAMILIES.items() if families is None or number in families}
+    if any(ports is not None and 0 not in ports for ports in (local, remote)):
+        names &= _ANY.keys()  # other sockets have no ports
+    found = [Constraint("family", "in", frozenset(names))]
     protocols = request.values("protocol")
     # 0 is that of unix sockets, and an ethertype may be any number.
     if protocols is not None and families is not None and families <= {2, 10}:
@@ -159,10 +160,8 @@ def narrowed(request: Request) -> list[Constraint]:
     states = request.values("state")
     if states is not None and states <= _OURS.keys():
         found.append(Constraint("state", "in", frozenset(_OURS[state] for state in states)))
-    remote = request.values("remote_port")
     if remote is not None and 0 not in remote:
         found.append(Constraint("dport", "in", remote))
-    local = request.values("local_port")
     # That of a raw or ping socket is no port, and other sockets have none.
     if local is not None and 0 not in local and states is not None and states <= _OURS.keys():
         found.append(Constraint("sport", "in", local))
