@@ -17,17 +17,18 @@ from sockql.analysis import Analysis, analyse
 from sockql.authorizer import authorize
 from sockql.dialect import SOCKQL
 from sockql.direct import DirectCursors
-from sockql.errors import Interrupted, QueryError, SockqlError, TimeoutExpired
+from sockql.errors import Interrupted, QueryError, SockqlError
 from sockql.named import Named
-from sockql.report import Plan
+from sockql.report import Plan, tree
 from sockql.request import Request
 from sockql.result import Result
 from sockql.scan import Scans
 from sockql.schema import Table
 from sockql.sharing import Everything, Sharing
 from sockql.snapshot import Snapshot
-from sockql.sqltext import character_offset, distinct, parameters, statements
+from sockql.sqltext import character_offset, distinct, statements
 from sockql.statement import Statement
+from sockql.stopping import Stopping
 from sockql.vtab import Module
 
 TYPE_CHECKING = False
@@ -61,17 +62,18 @@ class Engine:
         self.dialect = dialect
         #: Seconds that one statement may run, None for no limit.
         self.timeout: float | None = None
-        self.scans = Scans()
-        self.statement = Statement(host, Analysis())
-        self._deadline: float | None = None
-        self._interrupted = False
-        self._result: Result | None = None
-        self._gc = False
         #: When all statements have to end, in seconds of time.perf_counter(); None for no limit.
         self.deadline: float | None = None
+        #: Called now and then while a statement runs, to raise when nobody reads what it gives.
+        self.reader: Callable[[], None] | None = None
+        self.scans = Scans()
+        self.statement = Statement(host, Analysis())
+        self._result: Result | None = None
+        self._gc = False
         self._shared: Snapshot | None = None
         self._said: list[str] = []
-        host.check = self._check
+        self._stopping = Stopping(self)
+        host.check = self._stopping.check
         #: The connection itself, for programs: its cursors may be used as apsw has them, and run
         #: side by side with those of :meth:`execute`.
         self.connection = apsw.Connection(
@@ -84,10 +86,11 @@ class Engine:
         # A misspelled name in double quotes is an error, not a text that equals nothing.
         self.connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, int(dialect.as_osquery))
         self.connection.config(apsw.SQLITE_DBCONFIG_DQS_DDL, int(dialect.as_osquery))
-        self.connection.set_progress_handler(self._progress, _PROGRESS)
+        self.connection.set_progress_handler(self._stopping.progress, _PROGRESS)
         functions.register(self.connection)
-        self._named = Named(self)
-        self.connection.collation_needed(self._named.collation)
+        #: Views, functions and collations that it gets when a statement names them.
+        self.named = Named(self)
+        self.connection.collation_needed(self.named.collation)
         self._loaders: dict[str, Callable[[], Any]] = {}
         for name in (*dialect.names, *dialect.others):
             self.add(name, partial(dialect.load, name))
@@ -155,32 +158,6 @@ class Engine:
             rows = list(result)
         return rows
 
-    def prepare(self, sql: str) -> tuple[str, ...]:
-        """The names of the columns that one statement would give; it does not run.
-
-        :raises QueryError: wrong SQL; parameters need no value.
-        """
-        if self._result is not None:
-            self._result.close()
-        columns: list[str] = []
-
-        def prepared(cursor: apsw.Cursor, _sql: str, _bindings: object) -> bool:
-            columns.extend(name for name, *_ in cursor.description)
-            return False
-
-        cursor = self.cursor()
-        cursor.exec_trace = prepared
-        try:
-            self._named.make(sql)
-            cursor.execute(sql, dict.fromkeys(parameters(sql)), prepare_flags=0)
-        except apsw.ExecTraceAbort:
-            pass
-        except (apsw.Error, KeyError, UnicodeError) as error:
-            raise self.explain_error(error, sql) from None
-        finally:
-            cursor.close(True)
-        return distinct(columns)
-
     def plan(self, sql: str, params: Mapping[str, Value] | None = None) -> Plan:
         """Run one statement, throw its rows away, and say what each table was asked and gave.
 
@@ -194,9 +171,9 @@ class Engine:
         result = self._run(found[0], params, tracing=True)
         statement = self.statement
         rows = sum(1 for _ in result)
-        return Plan(
-            found[0], statement, rows, perf_counter() - started, self._tree(found[0], params)
-        )
+        seconds = perf_counter() - started
+        nodes = self.cursor().execute(found[0], params, explain=2)
+        return Plan(found[0], statement, rows, seconds, tree(nodes))
 
     def freeze(self) -> float:
         """Collect every table of the dialect whole, and answer from that until :meth:`thaw`.
@@ -235,7 +212,7 @@ class Engine:
         self.statement = Statement(self.host, Analysis(), snapshot=self._shared)
         for statement in statements(sql):
             try:
-                self._named.make(statement)
+                self.named.make(statement)
                 self._shared.sharing.add(self._analyse(statement, params or {}))
             except (apsw.Error, KeyError, UnicodeError) as error:
                 raise self.explain_error(error, statement) from None
@@ -256,7 +233,7 @@ class Engine:
 
     def interrupt(self) -> None:
         """Stop the running statement: it raises :class:`Interrupted` within milliseconds."""
-        self._interrupted = True
+        self._stopping.interrupt()
         self.connection.interrupt()
 
     def close(self) -> None:
@@ -277,11 +254,8 @@ class Engine:
     def _run(self, sql: str, params: Mapping[str, Value], *, tracing: bool) -> Result:
         if self._result is not None:
             self._result.close()
-        self._interrupted = False
-        self._deadline = None if self.timeout is None else perf_counter() + self.timeout
+        self._stopping.begin()
         if self._shared is not None:
-            # Not what it took to collect what is there already.
-            self._deadline = self._deadline and self._deadline - self.shared_seconds
             self._said, self.host.notices = self.host.notices, []
         self.statement = Statement(self.host, Analysis(), snapshot=self._shared)
         beside = self._direct.running()
@@ -300,7 +274,7 @@ class Engine:
         self._gc = gc.isenabled()
         gc.disable()
         try:
-            self._named.make(sql)
+            self.named.make(sql)
             analysis = Analysis() if beside else self._analyse(sql, params)
             self.statement = Statement(self.host, analysis, tracing=tracing, snapshot=self._shared)
             cursor.execute(sql, params, prepare_flags=0)
@@ -319,7 +293,7 @@ class Engine:
         A scan learns what is wanted of it when it begins, which may be late in its statement.  So
         where several run side by side each scan is answered with all columns.
         """
-        self._named.make(sql)
+        self.named.make(sql)
         analysis = Analysis()
         if alone and self._result is None:
             try:
@@ -327,8 +301,7 @@ class Engine:
             except (apsw.Error, SockqlError, KeyError, TypeError):
                 analysis = Analysis()  # it fails by itself
             analysis.counts = analysis.loops = None  # whose rows SQLite would not see
-        self._interrupted = False
-        self._deadline = None if self.timeout is None else perf_counter() + self.timeout
+        self._stopping.begin()
         self.statement = Statement(self.host, analysis, snapshot=self._shared)
 
     def _analyse(self, sql: str, params: Mapping[str, Value]) -> Analysis:
@@ -337,14 +310,6 @@ class Engine:
             return iter(self.cursor().execute(sql, params, explain=mode))
 
         return analyse(explain(1), lambda: explain(2), self.scans)
-
-    def _tree(self, sql: str, params: Mapping[str, Value]) -> list[str]:
-        depth = {0: 0}
-        lines = []
-        for id, parent, _, detail in self.cursor().execute(sql, params, explain=2):
-            depth[id] = depth.get(parent, 0) + 1
-            lines.append("  " * (depth[id] - 1) + detail)
-        return lines
 
     def estimating(self, table: Table[Any]) -> Callable[[list[Constraint]], tuple[Request, Host]]:
         """What :func:`sockql.scan.plan` needs to ask ``table`` for its estimate."""
@@ -365,25 +330,6 @@ class Engine:
             self.statement = Statement(self.host, Analysis())
             if self._gc:
                 gc.enable()
-
-    # -- stopping -------------------------------------------------------------------------
-
-    def _check(self) -> None:
-        """Raise if the statement has to stop; called by whoever collects."""
-        if self._interrupted:
-            raise Interrupted("interrupted")
-        now = perf_counter()
-        # What is collected for others as well is not at the cost of one statement.
-        if self._deadline is not None and now > self._deadline + self.shared_seconds:
-            raise TimeoutExpired(f"the statement took longer than {self.timeout:g} seconds")
-        if self.deadline is not None and now > self.deadline:
-            raise TimeoutExpired("the time for all statements is over")
-
-    def _progress(self) -> bool:
-        self._check()
-        if self.host.progress is not None:
-            self.host.progress("", 0, None)
-        return False
 
     def explain_error(self, error: BaseException, sql: str) -> SockqlError:
         """SQLite's error as ours."""

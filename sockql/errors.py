@@ -74,6 +74,15 @@ class TimeoutExpired(SockqlError):
     status = 124
 
 
+class ReaderGone(SockqlError):
+    """Nobody reads the answer any more (exit status 141, as SIGPIPE would end the program)."""
+
+    status = 141
+
+    def __init__(self) -> None:
+        super().__init__("nobody reads the answer any more")
+
+
 class Interrupted(SockqlError):
     """The statement was interrupted (exit status 130)."""
 

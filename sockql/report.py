@@ -4,6 +4,8 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sockql.request import Constraint
     from sockql.scan import Scan
     from sockql.statement import Statement
@@ -42,6 +44,16 @@ class TablePlan:
         self.rows = trace.rows
         self.bytes = trace.bytes
         self.seconds = trace.seconds
+
+
+def tree(nodes: Iterable[tuple[int, int, int, str]]) -> list[str]:
+    """The lines of EXPLAIN QUERY PLAN, each indented below its parent."""
+    depth = {0: 0}
+    lines = []
+    for id, parent, _, detail in nodes:
+        depth[id] = depth.get(parent, 0) + 1
+        lines.append("  " * (depth[id] - 1) + detail)
+    return lines
 
 
 class Plan:

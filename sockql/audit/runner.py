@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from time import perf_counter
 
+from sockql import prepared
 from sockql.audit.outcome import Outcome
 from sockql.command.running import Alarm
 from sockql.errors import (
@@ -118,7 +119,7 @@ def _foreseen(
         return outcome
     try:
         with Tables(engine, query, binding):
-            columns = engine.prepare(statements(query.sql)[0])
+            columns = prepared.columns(engine, statements(query.sql)[0])
             engine.foresee(query.sql, binding.values)
     except QueryError as error:
         outcome.error = str(problem(query, error))

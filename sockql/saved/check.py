@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sockql import prepared
 from sockql.errors import DataError, QueryError, UsageError
 from sockql.saved.binding import Binding
 from sockql.saved.query import ANY, TABLE, HeaderError, line_at, read
@@ -66,7 +67,7 @@ def _problems(engine: Engine, query: Query) -> Iterator[Problem]:
     binding.tables = {p.name: None for p in query.params.values() if p.type == TABLE}
     with Tables(engine, query, binding):
         try:
-            columns = engine.prepare(statements(query.sql)[0])
+            columns = prepared.columns(engine, statements(query.sql)[0])
         except QueryError as error:
             yield problem(query, error)
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sockql.command.terminal import escape
 from sockql.errors import DataError, UsageError
 from sockql.shell.commands import command
-from sockql.sqltext import parameters
+from sockql.sqltext import parameters, statements
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,47 +38,17 @@ def types(shell: Shell, words: list[str]) -> None:
 
     A column that is computed has no type of its own: each of its cells has one.
     """
-    rows = [
-        (name, declared, f"{table}.{column}" if table else None, _unit(shell, table, column))
-        for name, declared, _database, table, column in _prepared(shell, words[0])
-    ]
-    shell.results.rows(("column", "type", "origin", "unit"), rows)
-
-
-def _prepared(shell: Shell, sql: str) -> tuple[tuple[Any, ...], ...]:
-    """Name, declared type, database, table and column of each result column."""
-    import apsw
-
     from sockql.command.options import text
-    from sockql.sqltext import statements
+    from sockql.prepared import described
 
-    found = statements(text(sql))
+    found = statements(text(words[0]))
     if len(found) != 1:
         raise UsageError(f".types takes one statement, not {len(found)}")
-    cursor = shell.engine.connection.cursor()
-    described: list[tuple[Any, ...]] = []
-
-    def stop(cursor: apsw.Cursor, _sql: str, _bindings: object) -> bool:
-        described.extend(cursor.description_full)
-        return False
-
-    cursor.exec_trace = stop
-    try:
-        cursor.execute(found[0], _Unbound())
-    except apsw.ExecTraceAbort:
-        pass
-    except apsw.Error as error:
-        raise shell.engine.explain_error(error, found[0]) from None
-    finally:
-        cursor.close(True)
-    return tuple(described)
-
-
-class _Unbound(dict[str, None]):
-    """Every parameter has the value NULL: types do not depend on it."""
-
-    def __missing__(self, _name: str) -> None:
-        return None
+    rows = [
+        (name, declared, f"{table}.{column}" if table else None, _unit(shell, table, column))
+        for name, declared, _database, table, column in described(shell.engine, found[0])
+    ]
+    shell.results.rows(("column", "type", "origin", "unit"), rows)
 
 
 def _unit(shell: Shell, table: str | None, column: str | None) -> str | None:
@@ -103,8 +73,9 @@ def param(shell: Shell, words: list[str]) -> None:
             raise UsageError(f":{name}: the name of a parameter has letters, digits, _ and $ only")
         values[name] = _value(rest[0])
     elif action == "unset" and name and not rest:
-        if values.pop(name, _Unbound) is _Unbound:
+        if name not in values:
             raise UsageError(f"there is no parameter :{name}")
+        del values[name]
     elif action == "clear" and not name:
         values.clear()
     elif action in ("", "list") and not name:

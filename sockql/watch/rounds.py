@@ -12,9 +12,8 @@ from contextlib import contextmanager
 from time import monotonic, perf_counter, process_time, time
 from typing import TYPE_CHECKING
 
-import apsw
-
 from sockql.errors import DataError, Interrupted, QueryError, TimeoutExpired, UsageError
+from sockql.prepared import described
 from sockql.schema import View
 from sockql.sqltext import statements, tokens
 from sockql.watch.differ import SAME, Line, compare, keys
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from sockql.render.output import Output
     from sockql.render.writers import Row
     from sockql.schema import Schema, Value
-    from sockql.watch.differ import Key, Origin
+    from sockql.watch.differ import Key
 
 
 class Round:
@@ -139,29 +138,9 @@ class Watch:
         def schema(name: str) -> Schema | None:
             return dialect.load(name).schema if name in dialect else None
 
-        return keys(self._origins(), schema, grouped=_groups(self.sql, dialect))
-
-    def _origins(self) -> list[Origin]:
-        """The table and column behind each column of the result, as SQLite knows them.
-
-        Source: https://www.sqlite.org/c3ref/column_database_name.html
-        """
-        found: list[Origin] = []
-
-        def prepared(cursor: apsw.Cursor, _sql: str, _bindings: object) -> bool:
-            for _, _, _, table, column in cursor.description_full:
-                found.append((table, column) if table and column else None)
-            return False
-
-        cursor = self.engine.connection.cursor()
-        cursor.exec_trace = prepared
-        try:
-            cursor.execute(self.sql, self._parameters)
-        except apsw.ExecTraceAbort:
-            pass
-        finally:
-            cursor.close(True)
-        return found
+        found = described(self.engine, self.sql)
+        origins = [(table, column) if table and column else None for *_, table, column in found]
+        return keys(origins, schema, grouped=_groups(self.sql, dialect))
 
 
 def _groups(sql: str, dialect: Dialect) -> bool:
