@@ -10,7 +10,7 @@ import sys
 
 from sockql.command.options import parse
 from sockql.command.running import say
-from sockql.errors import SockqlError, UsageError
+from sockql.errors import ReaderGone, SockqlError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _occupy()
     try:
         return _run(words)
-    except BrokenPipeError:
+    except (BrokenPipeError, ReaderGone):
         return BROKEN_PIPE
     except KeyboardInterrupt:
         return _fail("interrupted", 130, words)

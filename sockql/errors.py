@@ -74,16 +74,13 @@ class TimeoutExpired(SockqlError):
     status = 124
 
 
-class ReaderGone(SockqlError):
-    """Nobody reads the answer any more (exit status 141, as SIGPIPE would end the program)."""
-
-    status = 141
-
-    def __init__(self) -> None:
-        super().__init__("nobody reads the answer any more")
-
-
 class Interrupted(SockqlError):
     """The statement was interrupted (exit status 130)."""
 
     status = 130
+
+
+class ReaderGone(Interrupted):
+    """Nobody reads the answer any more (exit status 141, of which nothing is said)."""
+
+    status = 141

@@ -43,7 +43,7 @@ class Stopping:
 
         :raises Interrupted: after :meth:`interrupt`.
         :raises TimeoutExpired: when its time, or that of all statements, is over.
-        :raises ReaderGone: when the reader of the engine says so.
+        :raises ReaderGone: when the engine was told how to see that, and it is so.
         """
         if self._interrupted:
             raise Interrupted("interrupted")

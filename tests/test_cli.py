@@ -258,15 +258,140 @@ def test_first_rows_come_at_once_and_a_broken_pipe_is_quiet(format: str) -> None
     assert process.wait(DEADLINE) == 128 + signal.SIGPIPE
 
 
-def test_a_reader_that_was_never_there_is_quiet() -> None:
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["select 1"],
+        ["--version"],
+        ["--help"],
+        ["watch", "--help"],
+        ["tables"],
+        ["schema", "fds"],
+        ["plan", "select 1"],
+        ["watch", "select 1"],
+        ["run", "./one.sql"],
+        ["queries"],
+        ["queries", "show", "./one.sql"],
+        ["queries", "check", "./wrong.sql"],
+        ["audit", "./one.sql"],
+        ["audit", "--json", "./one.sql"],
+        ["audit", "--sarif", "findings", "--junit", "tests", "./one.sql"],
+        ["pack", "one.conf"],
+        ["pack", "--query", "one", "one.conf"],
+        ["snapshot", "--sql", "select 1 as a", "--as", "b", "--tables", "snmp", "findings"],
+        ["completion", "bash"],
+    ],
+    ids=" ".join,
+)
+def test_a_reader_that_was_never_there_is_quiet(words: list[str], tmp_path: Path) -> None:
+    head = "-- title: One\n-- kind: audit\n-- severity: low\n"
+    (tmp_path / "one.sql").write_text(f"{head}select 1 as a;\n")
+    (tmp_path / "wrong.sql").write_text("selct 1;\n")
+    queries = {"one": {"query": "select 1 as a", "interval": 1}}
+    (tmp_path / "one.conf").write_text(json.dumps({"queries": queries}))
     read, write = os.pipe()
     os.close(read)
     try:
-        process = start("select 1", stdout=write, stderr=subprocess.PIPE)
+        process = start(*words, cwd=tmp_path, stdout=write, stderr=subprocess.PIPE)
     finally:
         os.close(write)
     assert process.communicate(timeout=DEADLINE)[1] == b""
     assert process.returncode == 128 + signal.SIGPIPE
+    # What goes elsewhere is there all the same.
+    assert (tmp_path / "findings").exists() == ("findings" in words)
+    assert (tmp_path / "tests").exists() == ("tests" in words)
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+#: It computes for ever and never has a row.
+ROWLESS = f"select count(*) from ({ENDLESS})"
+#: What computes, and would write to standard output when that has ended.
+COMPUTING = [
+    [ROWLESS],
+    ["--table", f"{ENDLESS} order by 1 desc"],
+    ["plan", ROWLESS],
+    ["run", "./endless.sql"],
+    ["audit", "./endless.sql"],
+    ["pack", "endless.conf"],
+    ["watch", ROWLESS],
+    ["watch", "select 1"],
+]
+
+
+@pytest.fixture
+def endless(tmp_path: Path) -> Path:
+    """A folder with a saved query and a pack that never end."""
+    (tmp_path / "endless.sql").write_text(
+        f"-- title: It never ends\n-- kind: audit\n-- severity: low\n{ROWLESS};\n"
+    )
+    queries = {"endless": {"query": ROWLESS, "interval": 1}}
+    (tmp_path / "endless.conf").write_text(json.dumps({"queries": queries}))
+    return tmp_path
+
+
+def computing(process: subprocess.Popen[bytes]) -> bool:
+    """Whether it has computed for some tenths of a second, or waits for its next round."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12]) >= 0.4 * os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.parametrize("words", COMPUTING, ids=" ".join)
+def test_a_reader_that_goes_while_nothing_is_written_ends_it_quietly(
+    words: list[str], endless: Path
+) -> None:
+    with start(*words, cwd=endless, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        try:
+            if words[-1] == "select 1":
+                assert process.stdout.readline()
+            else:
+                deadline = time.monotonic() + DEADLINE
+                while not computing(process):
+                    assert process.poll() is None, process.stderr.read()
+                    assert time.monotonic() < deadline
+                    time.sleep(0.01)
+            process.stdout.close()
+            assert (process.wait(DEADLINE), process.stderr.read()) == (141, b"")
+        finally:
+            process.kill()
+
+
+def test_a_terminal_that_hangs_up_ends_it_where_no_signal_does() -> None:
+    master, slave = pty.openpty()
+    process = start(
+        ROWLESS,
+        stdout=slave,
+        stderr=slave,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
+    )
+    try:
+        os.close(slave)
+        deadline = time.monotonic() + DEADLINE
+        while not computing(process):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        os.close(master)
+        assert process.wait(DEADLINE) == 141
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_what_goes_into_a_file_is_finished_without_a_reader(tmp_path: Path) -> None:
+    count = "with recursive n(x) as (select 1 union all select x + 1 from n limit 3000000) "
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "wb") as pipe:
+        file = tmp_path / "rows"
+        process = start(
+            *("--csv", "-o", str(file), f"{count} select count(*) as n from n"),
+            stdout=pipe,
+            stderr=subprocess.PIPE,
+        )
+        assert process.communicate(timeout=DEADLINE)[1] == b""
+    assert (process.returncode, file.read_text()) == (0, "n\n3000000\n")
 
 
 @pytest.mark.parametrize("words", [["select 1"], ["--version"], ["--help"], ["tables"]])

@@ -16,7 +16,7 @@ from sockql.command.running import (
     write_json,
     write_rows,
 )
-from sockql.errors import Interrupted, UsageError
+from sockql.errors import Interrupted, ReaderGone, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,12 +50,16 @@ def run(options: Options) -> int:
         # A report for programs may take the place of the one for people.
         printed = None if _printed(options) else stack.enter_context(open_out(options))
         engine = stack.enter_context(open_engine(options))
+        if printed is not None and not files:
+            engine.reader = printed.attend
         say_notices(chosen.notices)
         report = Report(engine.host.name, time())
         report.fail_on, report.strict = fail_on, options.strict
         started = perf_counter()
         try:
             _audit(options, engine, chosen, report, baseline, limits)
+        except ReaderGone:
+            raise
         except (Interrupted, KeyboardInterrupt):
             report.seconds = perf_counter() - started
             if options.format is None and report.outcomes and printed is not None:
@@ -65,9 +69,9 @@ def run(options: Options) -> int:
         if baseline is not None:
             said = _settle(options, report, baseline, chosen)
         report.seconds = perf_counter() - started
+        _write_files(report, files, baseline)
         if printed is not None:
             _write(options, report, printed)
-        _write_files(report, files, baseline)
     if said:  # now that it is in the file
         say(said)
     return report.status
@@ -230,6 +234,7 @@ def _write(options: Options, report: Report, out: Output) -> None:
 
 
 def _write_files(report: Report, files: dict[str, Output], baseline: Baseline | None) -> None:
+    """Write and close the files, before a reader of the report may have had enough (``| head``)."""
     if "junit" in files:
         from sockql.audit import junit
 
@@ -241,3 +246,5 @@ def _write_files(report: Report, files: dict[str, Output], baseline: Baseline | 
     if "baseline" in files:
         assert baseline is not None
         files["baseline"].write(baseline.text())
+    for file in files.values():
+        file.finish()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sockql.command.running import Alarm, open_engine, open_out, say, say_notices, write_rows
+from sockql.command.running import Alarm, Telling, open_engine, open_out, say, write_rows
 from sockql.command.terminal import escape, escape_json, width
-from sockql.errors import SockqlError, UsageError
+from sockql.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -36,17 +36,17 @@ def run(options: Options) -> int:
     file = read(options.arguments[0])
     options.osquery = True
     seconds = options.seconds
-    with open_out(options) as out, open_engine(options) as engine:
+    with (
+        open_out(options) as out,
+        open_engine(options) as engine,
+        Telling(lambda: [*file.mistakes, *file.notices, *engine.notices]),
+    ):
         engine.timeout = seconds
-        try:
-            if options.query is not None:
-                status = _one(options, engine, file, options.query, out)
-            else:
-                status = _all(options, engine, file, out)
-        except SockqlError:
-            say_notices([*file.mistakes, *file.notices, *engine.notices])
-            raise
-        say_notices([*file.mistakes, *file.notices, *engine.notices])
+        engine.reader = out.attend
+        if options.query is not None:
+            status = _one(options, engine, file, options.query, out)
+        else:
+            status = _all(options, engine, file, out)
         if options.strict and engine.notices and status == 0:
             return 3
         return status

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from sockql.errors import DataError, SockqlError, TimeoutExpired, UsageError
+from sockql.errors import DataError, ReaderGone, SockqlError, TimeoutExpired, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,15 +51,28 @@ def respond(
 
     Each statement may take so many ``seconds``, None for no limit.
     """
-    with open_out(options) as out, open_engine(options) as engine:
+    with open_out(options) as out, open_engine(options) as engine, Telling(lambda: engine.notices):
         engine.timeout = seconds
-        try:
-            write(engine, out)
-        except SockqlError:
-            say_notices(engine.notices)
-            raise
-        say_notices(engine.notices)
+        engine.reader = out.attend
+        write(engine, out)
         return 3 if options.strict and engine.notices else 0
+
+
+class Telling:
+    """Says what an answer lacks, after it, or before the error that ended it is said.
+
+    ``notices`` gives a line for each thing that is missing.
+    """
+
+    def __init__(self, notices: Callable[[], Iterable[str]]) -> None:
+        self._notices = notices
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None or (issubclass(kind, SockqlError) and kind is not ReaderGone):
+            say_notices(self._notices())
 
 
 def say_notices(notices: Iterable[str]) -> None:

@@ -12,13 +12,13 @@ from sockql.command.options import text
 from sockql.command.progress import Progress
 from sockql.command.running import (
     Alarm,
+    Telling,
     open_engine,
     open_out,
-    say_notices,
     unwind_when_terminated,
     write_rows,
 )
-from sockql.errors import SockqlError, UsageError
+from sockql.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,16 +52,11 @@ def run(options: Options) -> int:
     chosen = capture.names(options.tables)
     seconds = options.seconds
     unwind_when_terminated()
-    with open_out(options) as out, open_engine(options) as engine:
+    with open_out(options) as out, open_engine(options) as engine, Telling(lambda: engine.notices):
         if seconds is not None:
             engine.deadline = perf_counter() + seconds
-        try:
-            rows = _take(options, engine, path, chosen, results, seconds)
-        except SockqlError:
-            say_notices(engine.notices)
-            raise
+        rows = _take(options, engine, path, chosen, results, seconds)
         write_rows(options, COLUMNS, rows, out)
-        say_notices(engine.notices)
         return 3 if options.strict and engine.notices else 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from sockql import unfinished
-from sockql.errors import UsageError
+from sockql.errors import ReaderGone, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,6 +41,10 @@ class Output:
             raise
         except OSError as error:
             raise UsageError(f"{self.name}: {error.strerror}") from None
+
+    def attend(self) -> None:
+        """Make sure that there is somebody who reads; see :func:`attend`."""
+        attend(self._descriptor)
 
     def _wait(self) -> None:
         """Wait for room: a terminal shared with an ssh or a shell may have been made non-blocking."""
@@ -104,6 +108,8 @@ class WholeFile(Output):
             return
 
     def finish(self) -> None:
+        if not self._owned:
+            return  # it is there already
         try:
             super().finish()
             os.rename(self._temporary, self._target)
@@ -125,6 +131,22 @@ class WholeFile(Output):
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
+
+
+def attend(descriptor: int, seconds: float = 0.0) -> None:
+    """Look for so many seconds whether somebody reads what ``descriptor`` is given.
+
+    A file is read by somebody, now or later.
+
+    :raises ReaderGone: when the other end of a pipe or socket was closed, or a terminal hung up.
+    """
+    from select import poll
+
+    poller = poll()
+    poller.register(descriptor, 0)  # POLLERR and POLLHUP are always told
+    # poll(2) takes its milliseconds as an int.
+    if poller.poll(min(seconds, 86400.0) * 1000):
+        raise ReaderGone
 
 
 def standard_output() -> Output:

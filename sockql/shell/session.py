@@ -9,7 +9,8 @@ from time import perf_counter
 
 from sockql.command.terminal import escape
 from sockql.command.wrapping import fit
-from sockql.errors import Interrupted, QueryError, SockqlError, UsageError
+from sockql.errors import Interrupted, QueryError, ReaderGone, SockqlError, UsageError
+from sockql.render.output import attend
 from sockql.shell.commands import find, is_command
 from sockql.shell.output import Results
 from sockql.shell.settings import Settings
@@ -66,6 +67,8 @@ def run(options: Options) -> int:
             if options.output is not None:
                 shell.results.to_file(options.output)
             return shell.loop(open_prompt(shell))
+    except ReaderGone:
+        return 128 + signal.SIGHUP
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1
     finally:
@@ -108,6 +111,7 @@ class Shell:
 
         engine = open_engine(options)
         engine.timeout = options.seconds
+        engine.reader = lambda: attend(0)
         return engine
 
     @property
@@ -266,6 +270,8 @@ class Shell:
         self._stopped = False
         try:
             action()
+        except ReaderGone:
+            raise
         except (KeyboardInterrupt, Interrupted):
             self._stopped = True
             self.say("interrupted")

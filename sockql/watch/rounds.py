@@ -12,7 +12,14 @@ from contextlib import contextmanager
 from time import monotonic, perf_counter, process_time, time
 from typing import TYPE_CHECKING
 
-from sockql.errors import DataError, Interrupted, QueryError, TimeoutExpired, UsageError
+from sockql.errors import (
+    DataError,
+    Interrupted,
+    QueryError,
+    ReaderGone,
+    TimeoutExpired,
+    UsageError,
+)
 from sockql.prepared import described
 from sockql.schema import View
 from sockql.sqltext import statements, tokens
@@ -182,7 +189,10 @@ def run(options: Options, engine: Engine, sql: str, say: Callable[[str], None]) 
 
     :raises UsageError: for a format that is neither lines nor a screen.
     """
+    from sockql.render.output import attend
+
     descriptor, out = _open(options.output)
+    engine.reader = lambda: attend(descriptor)
     with out:
         return watch(
             engine,
@@ -235,8 +245,9 @@ def watch(
     :raises UsageError: for another format than :data:`STREAMS` and ``table``.
     :raises QueryError: for wrong SQL.
     :raises KeyboardInterrupt: at Ctrl-C.
-    :raises BrokenPipeError: when nobody reads any more.
+    :raises ReaderGone: when nobody reads any more, even while nothing changes.
     """
+    from sockql.render.output import attend
     from sockql.shell.terminal import dumb
 
     descriptor, out = to or _open(None)
@@ -276,7 +287,7 @@ def watch(
                 return status
             schedule.advance(monotonic())
             while (seconds := schedule.next - monotonic()) > 0:
-                _wait(seconds, descriptor)
+                attend(descriptor, seconds)
 
 
 def _tell(found: Round, say: Callable[[str], None], told: set[str], *, timing: bool) -> None:
@@ -292,20 +303,6 @@ def _tell(found: Round, say: Callable[[str], None], told: set[str], *, timing: b
             say(escape(notice))
     if timing:
         say(f"round {found.number}: {summary(found)}")
-
-
-def _wait(seconds: float, descriptor: int) -> None:
-    """Wait so long, a day at most, or learn that nobody reads what will be said.
-
-    :raises BrokenPipeError: when the reader of ``descriptor`` has gone.
-    """
-    from select import poll
-
-    poller = poll()
-    poller.register(descriptor, 0)  # POLLERR and POLLHUP are always told
-    # poll(2) takes its milliseconds as an int.
-    if poller.poll(min(seconds, 86400.0) * 1000):
-        raise BrokenPipeError
 
 
 @contextmanager
@@ -339,6 +336,8 @@ def _signals(engine: Engine) -> Iterator[None]:
             before[number] = signal.signal(number, handler)
     try:
         yield
+    except ReaderGone:
+        raise
     except Interrupted:
         if ending:
             raise SystemExit(128 + ending[0]) from None

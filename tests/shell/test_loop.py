@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import signal
 import stat
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 
 from sockql.shell.history import LIMIT, parse
 from tests.shell.conftest import NewTerminal
-from tests.shell.terminals import COMMAND, CTRL_C, CTRL_D, ENTER, environment, wait_until
+from tests.shell.terminals import COMMAND, CTRL_C, CTRL_D, ENTER, PATIENCE, environment, wait_until
 
 ENDLESS = "with recursive c(n) as (select 1 union all select n + 1 from c) select count(*) from c;"
 
@@ -308,6 +309,43 @@ def test_a_terminal_that_disappears_stops_a_statement(terminal: NewTerminal, hom
     assert session.hang_up() == 128 + signal.SIGHUP
     assert history(home) == [".once out.csv", ENDLESS]
     assert [entry.name for entry in home.iterdir() if "sockql-" in entry.name] == []
+
+
+@pytest.mark.parametrize("term", ["xterm", "dumb"])
+def test_a_terminal_that_disappears_stops_a_statement_where_no_signal_does(
+    home: Path, term: str
+) -> None:
+    """The terminal controls no process, so that nobody gets SIGHUP."""
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, *COMMAND],
+        cwd=home,
+        env=environment(home, TERM=term),
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        start_new_session=True,
+    )
+
+    def ticks() -> int:
+        fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+        return int(fields[11]) + int(fields[12])
+
+    try:
+        os.close(slave)
+        said = b""
+        while b"sockql>" not in said:
+            said += os.read(master, 65536)
+        os.write(master, ENDLESS.encode() + (b"\n" if term == "dumb" else b"\r"))
+        kept = home / ".local/state/sockql/history"
+        wait_until(lambda: kept.exists() and history(home) == [ENDLESS], "it was not entered")
+        before = ticks()
+        wait_until(lambda: ticks() >= before + 30, "it does not compute")
+        os.close(master)
+        assert process.wait(PATIENCE) == 128 + signal.SIGHUP
+    finally:
+        process.kill()
+        process.wait()
 
 
 @pytest.mark.parametrize("running", [True, False])
