@@ -7,7 +7,8 @@
 -- kind: audit
 -- keys: [user, path, root]
 -- false positives:
---   - Services that lock themselves up (openssh before login, postfix, bind), installers, builds.
+--   - Services that lock themselves up (openssh before login, postfix, bind), sandboxes of browsers,
+--     installers, builds.
 -- references:
 --   - https://man7.org/linux/man-pages/man2/chroot.2.html
 select pid, name, coalesce(username(euid), euid) as user, path, root

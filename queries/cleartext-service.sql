@@ -14,7 +14,8 @@ with services (port, transport, what) as (
            (110, 'tcp', 'POP3'), (143, 'tcp', 'IMAP'), (161, 'udp', 'SNMP'), (389, 'tcp', 'LDAP'),
            (512, 'tcp', 'rexec'), (513, 'tcp', 'rlogin'), (514, 'tcp', 'rsh'), (514, 'udp', 'syslog')
 )
-select what, protocol, src, sport, pid, listening.name, coalesce(username(euid), euid) as user, path
+select what, protocol, src, sport, pid, listening.name, coalesce(username(euid), euid) as user, path,
+       container_id
 from services join listening on sport = port and protocol = transport
     left join processes using (pid)
 where family in ('inet', 'inet6') and not inet_in(src, '127.0.0.0/8') and src <> '::1'

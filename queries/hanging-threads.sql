@@ -4,7 +4,7 @@
 --   which counts towards the load. When the same ones are here again a minute later, what they wait
 --   for hangs; waits_in is the function of the kernel where they are.
 -- tags: [process, storage, troubleshooting]
--- severity: medium
+-- severity: low
 -- kind: audit
 -- keys: [path, thread, waits_in]
 -- false positives:

@@ -1,8 +1,8 @@
 -- title: Processes that are there, but not in the list
 -- description: >
 --   Rootkits take processes out of the listing of /proc, yet the kernel still knows them by number.
---   Tries the numbers below the highest that is listed, and those that are somebody's parent or
---   tracer; a process that started after the listing does not count.
+--   Tries the numbers below the highest that is listed, and those that others name as their parent,
+--   tracer, group or session; a process that started after the listing does not count.
 -- tags: [process, rootkit, incident]
 -- severity: critical
 -- kind: audit
@@ -19,7 +19,9 @@
 -- references:
 --   - https://attack.mitre.org/techniques/T1014/
 with recursive
-listed as materialized (select pid, parent, tracer_pid, start_ticks from processes),
+listed as materialized (
+    select pid, parent, tracer_pid, pgroup, session, start_ticks from processes
+),
 tried(pid, least) as (
     select max(pid), max(1, max(pid) - :numbers + 1) from listed
     union all
@@ -29,6 +31,8 @@ candidates(pid) as (
     select pid from tried
     union select parent from listed
     union select tracer_pid from listed
+    union select pgroup from listed
+    union select session from listed
 )
 select threads.pid, thread_name as name, coalesce(username(euid), euid) as user,
        datetime(start_time, 'unixepoch') as started

@@ -9,15 +9,16 @@
 -- keys: [protocol, sport, programs]
 -- false positives:
 --   - Services that hand their listener to workers of another program on purpose.
---   - Socket activation by something else than process 1, which is left out.
+--   - Socket activation by something else than systemd, which is left out.
 -- references:
 --   - https://man7.org/linux/man-pages/man2/fcntl.2.html
-select coalesce(protocol, family) as protocol, src, sport, count(distinct pid) as processes,
+select protocol, src, sport, count(distinct pid) as processes,
        group_concat(distinct path) as programs, group_concat(distinct pid) as pids
 from (
-    select protocol, family, src, sport, inode, pid, path
+    select protocol, src, sport, inode, pid, path
     from sockets join fds using (inode) join processes using (pid)
-    where state = 'LISTEN' and pid <> 1
+    where state = 'LISTEN' and family in ('inet', 'inet6') and pid <> 1
+      and coalesce(path, '') not like '%/systemd'
     order by inode, pid
 )
 group by inode

@@ -14,5 +14,5 @@ select pid, name, coalesce(username(euid), euid) as user, path, cmdline,
        datetime(start_time, 'unixepoch') as started
 from processes
 where kernel_thread = 0
-  and (cmdline like '[%]'
+  and (cmdline like '[%]' and coalesce(path, '') not like '%/['
        or name regexp '^(kthreadd$|kworker/|ksoftirqd/|migration/|cpuhp/|idle_inject/|irq/[0-9]|rcu_|kswapd[0-9]|kcompactd[0-9]|khugepaged$|kdevtmpfs$|kauditd$|oom_reaper$|jbd2/|scsi_eh_)')

@@ -2,13 +2,14 @@
 -- description: >
 --   Sockets of two users are bound to the same port of the same address, or one of them to that
 --   port on all addresses. With SO_REUSEADDR the kernel allows it for UDP, where the later one takes
---   the packets away from the other; with SO_REUSEPORT it asks that both are of one user.
+--   the packets away from the other; with SO_REUSEPORT it asks that both are of one user. Ports of
+--   multicast, mDNS (5353) and SSDP (1900), are left out: many programs listen there.
 -- tags: [network, listening, incident]
 -- severity: high
 -- kind: audit
 -- keys: [protocol, sport, user, other_user]
 -- false positives:
---   - Multicast, for which this is meant; mDNS (5353) and SSDP (1900) above all.
+--   - Other ports of multicast, for which this is meant.
 -- references:
 --   - https://man7.org/linux/man-pages/man7/socket.7.html
 with bound as materialized (
@@ -16,6 +17,7 @@ with bound as materialized (
            src in ('0.0.0.0', '::') as all_addresses
     from sockets
     where state in ('LISTEN', 'UNCONN') and family in ('inet', 'inet6') and sport is not null
+      and sport not in (1900, 5353)
 )
 select a.protocol, a.src, a.sport, coalesce(username(a.socket_uid), a.socket_uid) as user,
        (select min(pid) from fds where fds.inode = a.inode) as pid,

@@ -11,7 +11,8 @@
 --   - Ports that the kernel chose, of NFS and other remote procedure calls.
 -- references:
 --   - https://attack.mitre.org/techniques/T1571/
-select protocol, src, sport, pid, listening.name, coalesce(username(euid), euid) as user, path
+select protocol, src, sport, pid, listening.name, coalesce(username(euid), euid) as user, path,
+       container_id
 from listening left join processes using (pid)
 where protocol = 'tcp' and service(sport, 'tcp') is null
   and not inet_in(src, '127.0.0.0/8') and src <> '::1'

@@ -75,6 +75,11 @@ def _owners(request: Request, host: Host, inodes: set[int]) -> Owners:
         left = left - held
         if not everybody:
             owners.unknown |= left
+            if left and procfs.is_procfs(host) and not _all_visible(host):
+                host.notice(
+                    "sockets: only some of the machine's processes can be seen (pid namespace, "
+                    "hidepid); owner_state is unknown where none of them has the socket"
+                )
             return owners
         if left:
             there = {r[INODE] for r in chain.from_iterable(batches(request, host))}

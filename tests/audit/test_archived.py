@@ -168,6 +168,7 @@ def test_no_shipped_audit_fails_over_a_snapshot(tmp_path: Path) -> None:
     assert {outcome.query.name for outcome in found if not outcome.answered} == {
         "hidden-process",
         "history-disabled",
+        "preload-file",
         "preloaded-library",
         "secrets-in-environment",
         "world-writable-socket",

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from sockql import connect
+from sockql.saved.binding import bind
 from sockql.saved.library import Library, shipped_directory
-from sockql.saved.query import Query
+from sockql.saved.query import TABLE, Query
+from sockql.saved.tables import Tables
 
 Row = dict[str, Any]
 
@@ -30,11 +32,13 @@ def shipped(name: str) -> Query:
 def ask(name: str, **params: Any) -> list[Row]:
     """The rows of a shipped query as it runs by itself; ``params`` instead of its defaults."""
     query = shipped(name)
-    values: dict[str, Any] = {key: param.default for key, param in query.params.items()}
-    assert params.keys() <= values.keys()
-    values.update(params)
-    with connect() as db:
-        for result in db.execute(query.sql, values):
+    binding = bind(query, [])
+    assert params.keys() <= query.params.keys()
+    for key, value in params.items():
+        values = binding.tables if query.params[key].type == TABLE else binding.values
+        values[key] = value
+    with connect() as db, Tables(db, query, binding):
+        for result in db.execute(query.sql, binding.values):
             return [dict(zip(result.columns, row)) for row in result]
     raise AssertionError(f"{name} has no statement")
 

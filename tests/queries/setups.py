@@ -77,6 +77,13 @@ def copy_of_sleep(place: Path) -> str:
     return str(place)
 
 
+def listed(place: Path, column: str, *cells: str) -> str:
+    """A file for a parameter that is a table of one column."""
+    file = place / f"{column}.csv"
+    file.write_text("\n".join([column, *cells]) + "\n")
+    return str(file)
+
+
 @contextlib.contextmanager
 def container() -> Iterator[tuple[str, Path]]:
     """A control group as Docker makes one for a container: the id, and the file to enter it by.

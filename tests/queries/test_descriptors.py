@@ -16,7 +16,7 @@ import pytest
 
 from tests.live.children import child, wait_until
 from tests.queries.asking import ME, NETNS, Row, about, ask, cmdline, process
-from tests.queries.setups import call, kept, needs_root, program
+from tests.queries.setups import call, kept, listed, needs_root, program
 
 #: Numbers of system calls.  Source: arch/x86/entry/syscalls/syscall_64.tbl,
 #: include/uapi/asm-generic/unistd.h
@@ -96,12 +96,14 @@ def test_descriptors_by_process(tmp_path: Path) -> None:
         assert about(pid, "descriptors-by-process") == []
 
 
-def test_bpf_holders() -> None:
+def test_bpf_holders(tmp_path: Path) -> None:
     with child(bpf_map) as (pid, (_, refused)):
         if refused:
             pytest.skip(f"no BPF map of our own ({refused})")
         row = {**process(pid), "type": "bpf-map", "descriptors": 1}
         assert about(pid, "bpf-holders") == [row]
+        programs = listed(tmp_path, "path", str(row["path"]))
+        assert about(pid, "bpf-holders", programs=programs) == []
         assert about(pid, "special-descriptors") == [row]
         assert about(pid, "io-uring-users") == []
 

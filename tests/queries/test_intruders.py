@@ -8,12 +8,13 @@ import shutil
 import socket
 import struct
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from tests.live.children import child
 from tests.queries.asking import HERE, ME, Row, about, ask, ends, process
-from tests.queries.setups import drop_everything, kept, needs_root, new_network, program
+from tests.queries.setups import drop_everything, kept, listed, needs_root, new_network, program
 
 
 @pytest.fixture
@@ -105,7 +106,7 @@ def test_shell_with_connection(
     assert about(other, "shell-with-connection") == []
 
 
-def test_raw_sockets() -> None:
+def test_raw_sockets(tmp_path: Path) -> None:
     def listen() -> None:
         sock = socket.socket(socket.AF_INET, socket.SOCK_RAW, 253)  # for experiments, RFC 3692
         sock.bind((HERE, 0))
@@ -127,6 +128,8 @@ def test_raw_sockets() -> None:
                     "interface": None,
                 }
             ]
+            programs = listed(tmp_path, "path", process(pid)["path"])
+            assert about(pid, "raw-sockets", programs=programs) == []
     with child(talk) as (pid, _):
         assert about(pid, "raw-sockets") == []
     if os.geteuid():
@@ -138,7 +141,7 @@ ETH_P_ALL = 3
 
 @needs_root
 @pytest.mark.parametrize("filtered", [False, True])
-def test_packet_sockets(filtered: bool) -> None:
+def test_packet_sockets(filtered: bool, tmp_path: Path) -> None:
     def listen() -> None:
         new_network()
         sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
@@ -160,6 +163,8 @@ def test_packet_sockets(filtered: bool) -> None:
                 "filtered": int(filtered),
             }
         ]
+        programs = listed(tmp_path, "path", process(pid)["path"])
+        assert about(pid, "packet-sockets", programs=programs) == []
     with child(talk) as (pid, _):
         assert about(pid, "packet-sockets") == []
 

@@ -25,6 +25,7 @@ from tests.queries.setups import (
     become_nobody,
     call,
     kept,
+    listed,
     needs_root,
     new_network,
 )
@@ -87,11 +88,13 @@ def as_nobody_with(capability: int) -> None:
 
 
 @needs_root
-def test_powerful_capabilities() -> None:
+def test_powerful_capabilities(tmp_path: Path) -> None:
     with child(lambda: as_nobody_with(CAP_NET_RAW)) as (pid, _):
         assert about(pid, "powerful-capabilities") == [
             {**process(pid), "capabilities": "cap_net_raw", "systemd_unit": None}
         ]
+        programs = listed(tmp_path, "path", process(pid)["path"])
+        assert about(pid, "powerful-capabilities", programs=programs) == []
     with child(lambda: as_nobody_with(CAP_NET_BIND_SERVICE)) as (pid, _):
         assert about(pid, "powerful-capabilities") == []
 

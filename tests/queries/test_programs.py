@@ -7,12 +7,14 @@ import mmap
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import ROOT
 from tests.live.children import child
-from tests.queries.asking import about, process, username
+from tests.queries.asking import about, process, shipped, username
 from tests.queries.setups import NOBODY, become, copy_of_sleep, kept, needs_root, program
 
 DAYS = "1000000"
@@ -74,6 +76,18 @@ def test_kernel_thread_lookalike_by_its_arguments(argv0: str, seen: bool) -> Non
     with program(argv0, executable=shutil.which("cat"), stdin=subprocess.PIPE) as pid:
         expected = [process(pid, "cmdline", "started")] if seen else []
         assert about(pid, "kernel-thread-lookalike") == expected
+
+
+def test_the_program_test_is_no_lookalike(tmp_path: Path) -> None:
+    """Its other name is a bracket, and it wants another at the end."""
+    sh = os.path.realpath(shutil.which("sh") or "")
+    for name, seen in (("[", False), ("other", True)):
+        shutil.copy(sh, tmp_path / name)
+        words = ["[", "-c", "read line; exit", "]"]
+        with program(*words, executable=str(tmp_path / name), stdin=subprocess.PIPE) as pid:
+            row = process(pid, "cmdline", "started")
+            assert row["cmdline"] == "[ -c read line; exit ]"
+            assert about(pid, "kernel-thread-lookalike") == ([row] if seen else [])
 
 
 @pytest.mark.parametrize(("name", "seen"), [("kworker/u8:3-ev", True), ("kworkers", False)])
@@ -223,3 +237,25 @@ def test_history_disabled() -> None:
                 {**process(pid), "variable": variable, "value": value, "tty": None}
                 for variable, value in expected
             ]
+
+
+@needs_root
+@pytest.mark.parametrize(("text", "seen"), [("# nothing\n", True), ("", False)])
+def test_preload_file(tmp_path: Path, text: str, seen: bool) -> None:
+    """Over /etc as it is, in a mount namespace of its own; the linker passes over comments."""
+    script = (
+        'mount -t tmpfs none "$0" && mkdir "$0/u" "$0/w" && '
+        'mount -t overlay -o "lowerdir=/etc,upperdir=$0/u,workdir=$0/w" none /etc || exit 77; '
+        f"printf '{text}' > /etc/ld.so.preload; "
+        'exec "$1" -m sockql --csv -f "$2"'
+    )
+    path = shipped("preload-file").path
+    command = ["unshare", "-m", "sh", "-c", script, str(tmp_path), sys.executable, path]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode == 77:
+        pytest.skip(f"no overlay over /etc: {done.stderr.strip()} (EPERM)")
+    lines = done.stdout.splitlines()
+    assert (lines.pop(0), done.returncode) == ("path,size,mode,owner,changed", 0)
+    assert [line.rpartition(",")[0] for line in lines] == (
+        [f"/etc/ld.so.preload,{len(text)},0644,{username(0)}"] if seen else []
+    )
