@@ -388,7 +388,7 @@ def test_what_is_no_pack_is_said_with_its_line(write: Write, text: str, message:
 
 def test_files_that_cannot_be_read(write: Write, tmp_path: Path) -> None:
     assert failure(tmp_path / "none.conf") == "none.conf: No such file or directory"
-    assert failure(tmp_path) == f"{tmp_path.name}: Is a directory"
+    assert failure(tmp_path) == f"{tmp_path.name}: there is no file *.conf or *.sql in it"
     assert failure(write(b'{"a": "\xff"}')) == "sample.conf: not UTF-8 text at byte 7"
 
 
@@ -538,6 +538,58 @@ def test_a_large_pack_is_read_in_no_time(write: Write) -> None:
 def test_a_pack_without_queries_is_a_notice(write: Write) -> None:
     path = write('{"packs": {"a": {"platform": "linux"}}}')
     assert read(str(path)).notices == [f"{path}:1: the pack `a` has no `queries`"]
+
+
+# -- files of SQL -------------------------------------------------------------------------------
+
+SQL = """\
+-- Who listens
+--   on any address?
+--
+-- It may be meant so.
+-- references:
+--   * https://example.org
+-- false positives: servers
+-- platform: PLATFORM
+-- tags: state
+SELECT 1 -- platform: windows
+"""
+
+
+def test_a_file_of_sql_is_a_query(write: Write) -> None:
+    path = write(SQL.replace("PLATFORM", "posix"), "listening/any.sql")
+    file = read(str(path))
+    query = only(file)
+    assert (file.packs[0].name, query.name, query.scheduled, query.where, query.skip) == (
+        *("listening", "any", "pack_listening_any", f"{path}:1", None),
+    )
+    assert query.description == "Who listens on any address?"
+    assert query.sql == path.read_text()
+    path = write(SQL.replace("PLATFORM", "darwin"), "listening/mac.sql")
+    assert only(read(str(path))).skip == "it is for the platform darwin"
+    assert failure(path.parent / "none.sql") == "none.sql: No such file or directory"
+
+
+def test_a_directory_is_all_packs_in_it(write: Write, tmp_path: Path) -> None:
+    write("select 1", "kit*/a/one.sql")
+    write("select 2", "kit*/a/two.sql")
+    write("select 3", "kit*/b/deep/three.sql")
+    write(b"\xff", "kit*/b/bad.sql")
+    write(pack_of({"query": "select 4"}), "kit*/four.conf")
+    write("{", "kit*/bad.conf")
+    write("select 5", "kits/five.sql")
+    (tmp_path / "kit*/a/back").symlink_to(tmp_path / "kit*")
+    file = read(str(tmp_path / "kit*"))
+    assert [(p.name, q.name, q.sql) for p in file.packs for q in p.queries] == [
+        ("four", "q", "select 4"),
+        ("a", "one", "select 1"),
+        ("a", "two", "select 2"),
+        ("deep", "three", "select 3"),
+    ]
+    assert [line.removeprefix(f"{tmp_path}/kit*/") for line in file.mistakes] == [
+        "bad.conf:1: a name in double quotes is expected, not the end of the file",
+        "b/bad.sql: not UTF-8 text at byte 0",
+    ]
 
 
 # -- anything -----------------------------------------------------------------------------------

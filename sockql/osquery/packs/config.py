@@ -10,11 +10,12 @@ https://osquery.readthedocs.io/en/stable/deployment/configuration/
 from __future__ import annotations
 
 import os
+from glob import escape
 from typing import TYPE_CHECKING
 
 from sockql.osquery.packs import rules
 from sockql.osquery.packs.json_text import Stripped, parse
-from sockql.osquery.packs.nodes import Node
+from sockql.osquery.packs.nodes import Node, PackError
 from sockql.osquery.packs.pack import Pack, PackFile, PackQuery
 from sockql.osquery.packs.sources import beside, matching, text_of
 
@@ -35,21 +36,39 @@ _MINUTE: Final = 60
 
 
 def read(path: str) -> PackFile:
-    """What the file at ``path`` says; ``-`` is standard input.
+    """What the file at ``path`` says; ``-`` is standard input, a directory all packs in it.
 
     :raises UsageError: when it cannot be read.
-    :raises PackError: when it is neither a pack, nor a configuration, nor Fleet's YAML.
+    :raises PackError: when it is neither a pack, nor a configuration, nor Fleet's YAML, nor SQL.
     """
+    from sockql.osquery.packs import sql_files
+
+    found = PackFile()
+    if os.path.isdir(path):
+        for each in matching(f"{escape(path)}/*.conf"):
+            with found.keeping():
+                _add_file(each, found)
+        sql_files.add_directory(path, found)
+        if not found.packs and not found.mistakes:
+            raise PackError(f"{path}: there is no file *.conf or *.sql in it")
+    elif path.endswith(".sql"):
+        sql_files.add(path, found)
+    else:
+        _add_file(path, found)
+    return found.checked()
+
+
+def _add_file(path: str, found: PackFile) -> None:
+    """:raises UsageError: as :func:`read` does."""
     from sockql.command.running import read_text
 
     text = read_text(path)
     file = "standard input" if path == "-" else path
-    found = PackFile()
     if not Stripped(text).text.lstrip().startswith(("{", "[")):
         from sockql.osquery.packs import fleet
 
         fleet.add(text, file, found)
-        return found.checked()
+        return
     node = parse(text, file, found.notices)
     top = node.mapping("a pack")
     if "apiVersion" in top:
@@ -58,14 +77,13 @@ def read(path: str) -> PackFile:
         fleet.add_documents([node], found)
     elif any(key in top for key in _CONFIGURATION):
         _add_configuration(node, found)
-        for more in matching(f"{path}.d/*.conf") if path != "-" else ():
+        for more in matching(f"{escape(path)}.d/*.conf") if path != "-" else ():
             with found.keeping():
                 _add_configuration(parse(text_of(more, node), more, found.notices), found)
     elif "queries" in top:
         found.packs.append(_pack(_stem(path), node, found))
     else:
         node.fail("this is neither a pack, which has `queries`, nor a configuration of osquery")
-    return found.checked()
 
 
 def _stem(path: str) -> str:
