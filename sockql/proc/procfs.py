@@ -293,6 +293,10 @@ class Refusals:
         self.refused.setdefault((file, needs), set()).add(pid)
         self.errno = error.errno or EACCES
 
+    def absent(self, pid: str) -> None:
+        """Do not count ``pid``, which was asked for and is no process, or none any more."""
+        self.seen.discard(pid)
+
     def lines(self, needs: int = -1) -> list[str]:
         """What to say to whom uses columns with these ``needs``; all columns unless given."""
         found = []

@@ -68,11 +68,14 @@ def scan(
                 refusals.add(name, error, host, file)
             elif error.errno not in procfs.GONE:
                 raise procfs.failed(error, host, name) from None
+            else:
+                refusals.absent(name)
             continue
         try:
             if verify:
                 _, fields = procfs.parse_stat(procfs.read("stat", directory))
                 if not procfs.is_row(int(name), fields, request):
+                    refusals.absent(name)
                     continue
             yield from records(int(name), directory, refusals)
         except OSError as error:

@@ -146,6 +146,7 @@ class _Walk:
             directory = procfs.open_directory(name, self.host.proc)
         except OSError as error:
             if error.errno in GONE:
+                self.refusals.absent(name)
                 return None
             if error.errno not in REFUSED:
                 raise procfs.failed(error, self.host, name) from None
@@ -159,6 +160,7 @@ class _Walk:
                 if stat is not None and not procfs.is_row(
                     process.pid, stat[1], self.request, threads=self.threads
                 ):
+                    self.refusals.absent(name)
                     return None
             for get, values in self.filters:
                 if get(process) not in values:

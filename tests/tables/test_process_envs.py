@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sockql.host import Host
+from sockql.proc import procfs
 from sockql.request import Constraint
 from sockql.tables.process_envs import TABLE, variables
 from tests import fakeproc
@@ -45,6 +46,29 @@ def test_a_process_that_started_later_under_its_number_is_another(tmp_path: Path
     snapshot = Snapshot(shared=True)
     snapshot.memo["start times"] = {42: b"7"}
     assert rows(TABLE, host, COLUMNS, snapshot=snapshot) == []
+    host.close()
+
+
+def test_numbers_that_no_process_has_are_not_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = procfs.read
+
+    def refusing(name: str, directory: int) -> bytes:
+        if name == "environ":
+            raise PermissionError(13, "Permission denied")
+        return read(name, directory)
+
+    monkeypatch.setattr(procfs, "read", refusing)
+    tree = {**TREE, "45/stat": fakeproc.stat(45, exit_signal=-1)}
+    host = Host(str(proc_tree(tree, tmp_path)))
+    assert rows(TABLE, host, COLUMNS, Constraint("pid", "in", frozenset(range(40, 99)))) == []
+    assert host.notices == [
+        (
+            "process_envs: environ of 2 of 3 processes not readable (EACCES); "
+            "run as root or with CAP_SYS_PTRACE"
+        )
+    ]
     host.close()
 
 

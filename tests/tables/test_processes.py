@@ -422,6 +422,24 @@ def test_a_process_that_lets_nobody_in_is_a_row_all_the_same(
     ]
 
 
+def test_numbers_that_no_process_has_are_not_counted(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = procfs.open_directory
+
+    def refusing(name: str, directory: int) -> int:
+        if name == "42":
+            raise PermissionError(1, "Operation not permitted")
+        return original(name, directory)
+
+    monkeypatch.setattr(procfs, "open_directory", refusing)
+    asked = Constraint("pid", "in", frozenset(range(40, 5000)))
+    assert [pid for pid, _ in rows(TABLE, host, ["pid", "name"], asked)] == [42, 43, 44]
+    assert host.notices == [
+        "processes: 1 of 3 processes not readable (EPERM); run as root or with CAP_SYS_PTRACE"
+    ]
+
+
 @pytest.mark.parametrize("failing", ["open_directory", "read"])
 def test_other_errors_are_one_line(
     host: Host, monkeypatch: pytest.MonkeyPatch, failing: str
