@@ -20,10 +20,13 @@ if TYPE_CHECKING:
 #: What says nothing about the rows: constants, and the begin and the end of a program.
 _ASIDE: Final = CONSTANTS | {"Goto", "Halt", "Init", "Noop", "Null", "Transaction"}
 
-#: ``SELECT count(*) FROM t``
-_ALL: Final = ("VOpen", "VFilter", "AggStep", "VNext", "AggFinal", "Copy", "ResultRow")
+#: What only moves cells to their places, as often as there are columns in the result.
+_MOVES: Final = frozenset({"Copy", "VColumn"})
 
-#: ``SELECT a, count(*) FROM t GROUP BY a``; the columns, which may be several, are left out.
+#: ``SELECT count(*) FROM t``
+_ALL: Final = ("VOpen", "VFilter", "AggStep", "VNext", "AggFinal", "ResultRow")
+
+#: ``SELECT a, count(*) FROM t GROUP BY a``
 _GROUPED: Final = (
     *("Gosub", "VOpen", "VFilter", "Compare", "Jump", "Gosub", "Move", "IfPos", "Gosub"),
     *("AggStep", "If", "VNext", "Gosub", "Return", "IfPos", "Return", "AggFinal"),
@@ -61,8 +64,8 @@ def recognise(opcodes: Sequence[Opcode], scans: Scans) -> Counts | None:
         return None
     if any(row[1] == "AggStep" and (row[5] != "count(0)" or row[2]) for row in rows):
         return None
-    names = tuple([row[1] for row in rows if row[1] not in ("Copy", "VColumn")])
-    if names == tuple([name for name in _ALL if name != "Copy"]):
+    names = tuple([row[1] for row in rows if row[1] not in _MOVES])
+    if names == _ALL:
         alone = not scan.groups and not any(row[1] == "VColumn" for row in rows)
         return Counts(scan, [COUNT]) if alone and rows[-1][3] == 1 else None
     if names != _GROUPED or not scan.groups:

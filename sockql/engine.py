@@ -12,21 +12,17 @@ from time import perf_counter, time
 
 import apsw
 
-from sockql import functions
 from sockql.analysis import Analysis, analyse
 from sockql.authorizer import authorize
 from sockql.dialect import SOCKQL
-from sockql.direct import DirectCursors
-from sockql.errors import Interrupted, QueryError, SockqlError
+from sockql.errors import QueryError, SockqlError
 from sockql.named import Named
-from sockql.report import Plan, tree
 from sockql.request import Request
 from sockql.result import Result
 from sockql.scan import Scans
 from sockql.schema import Table
-from sockql.sharing import Everything, Sharing
 from sockql.snapshot import Snapshot
-from sockql.sqltext import character_offset, distinct, statements
+from sockql.sqltext import distinct, statements
 from sockql.statement import Statement
 from sockql.stopping import Stopping
 from sockql.vtab import Module
@@ -37,7 +33,9 @@ if TYPE_CHECKING:
     from typing import Any, Final
 
     from sockql.dialect import Dialect
+    from sockql.direct import DirectCursors
     from sockql.host import Host
+    from sockql.report import Plan
     from sockql.request import Constraint
     from sockql.schema import Value
 
@@ -87,7 +85,6 @@ class Engine:
         self.connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, int(dialect.as_osquery))
         self.connection.config(apsw.SQLITE_DBCONFIG_DQS_DDL, int(dialect.as_osquery))
         self.connection.set_progress_handler(self._stopping.progress, _PROGRESS)
-        functions.register(self.connection)
         #: Views, functions and collations that it gets when a statement names them.
         self.named = Named(self)
         self.connection.collation_needed(self.named.collation)
@@ -95,7 +92,8 @@ class Engine:
         for name in (*dialect.names, *dialect.others):
             self.add(name, partial(dialect.load, name))
         self.connection.authorizer = authorize
-        self._direct = self.connection.cursor_factory = DirectCursors(self)
+        self._direct: DirectCursors | None = None
+        self.connection.cursor_factory = self._directly
 
     def add(self, name: str, load: Callable[[], Any]) -> None:
         """Make a table known as ``name``; ``load`` is called when a statement first names it."""
@@ -126,7 +124,15 @@ class Engine:
         try:
             return self.connection.cursor()
         finally:
-            self.connection.cursor_factory = self._direct
+            self.connection.cursor_factory = self._directly
+
+    def _directly(self, connection: apsw.Connection) -> apsw.Cursor:
+        """A cursor for a program, whose statements are tracked."""
+        if self._direct is None:
+            from sockql.direct import DirectCursors
+
+            self._direct = DirectCursors(self)
+        return self._direct(connection)
 
     def trusted(self, sql: str, values: Sequence[Value] = ()) -> list[tuple[Any, ...]]:
         """Run SQL of our own, which may do more than that of users; its rows."""
@@ -163,6 +169,8 @@ class Engine:
 
         :raises QueryError: also when ``sql`` is not exactly one statement.
         """
+        from sockql.report import Plan, tree
+
         found = statements(sql)
         if len(found) != 1:
             raise QueryError(f"plan takes one statement, not {len(found)}", sql=sql)
@@ -180,6 +188,8 @@ class Engine:
 
         Returns when, in seconds since the epoch.
         """
+        from sockql.sharing import Everything
+
         self._shared = Snapshot(sharing=Everything())
         now = time()
         try:
@@ -199,6 +209,8 @@ class Engine:
         any of them uses, and the rows that any of them may want.  Others may be run in between;
         they see what was collected if that is enough, else the live host.
         """
+        from sockql.sharing import Sharing
+
         self._shared = Snapshot(sharing=Sharing())
 
     def foresee(self, sql: str, params: Mapping[str, Value] | None = None) -> None:
@@ -258,7 +270,7 @@ class Engine:
         if self._shared is not None:
             self._said, self.host.notices = self.host.notices, []
         self.statement = Statement(self.host, Analysis(), snapshot=self._shared)
-        beside = self._direct.running()
+        beside = self._direct is not None and self._direct.running()
         cursor = self.cursor()
         columns: list[str] = []
         parameters: list[Value] = []
@@ -333,15 +345,6 @@ class Engine:
 
     def explain_error(self, error: BaseException, sql: str) -> SockqlError:
         """SQLite's error as ours."""
-        if isinstance(error, KeyError):
-            return QueryError(f"no value for the parameter :{error.args[0]}", sql=sql)
-        if isinstance(error, apsw.InterruptError):
-            return Interrupted("interrupted")
-        if isinstance(error, UnicodeError):
-            return QueryError("a text in the result is not Unicode; cast it to blob", sql=sql)
-        if isinstance(error, apsw.BindingsError):
-            return QueryError("parameters need a name: write :name, not ?", sql=sql)
-        message = str(error)
-        offset = getattr(error, "error_offset", -1)
-        place = character_offset(sql, offset)
-        return QueryError(message, sql=sql, offset=place, dialect=self.dialect)
+        from sockql.explain import explained
+
+        return explained(error, sql, self.dialect)

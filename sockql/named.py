@@ -5,15 +5,20 @@ A statement that needs none of them pays for none of them.
 
 from __future__ import annotations
 
-from sockql.osquery import functions
+from sockql.osquery.functions import modules
 from sockql.schema import View
 from sockql.sqltext import tokens
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     import apsw
 
     from sockql.engine import Engine
+
+#: The functions of :mod:`sockql.functions`.
+OURS: Final = ("capabilities", "inet_in", "regexp", "service", "tcp_state", "username")
 
 
 class Named:
@@ -22,8 +27,8 @@ class Named:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._dialect = engine.dialect
-        #: osquery's functions and collations, and the module of each.
-        self._functions = functions.modules(osquery=self._dialect.as_osquery)
+        #: Functions and collations: the module of each of osquery's, nothing for one of ours.
+        self._functions = dict.fromkeys(OURS, "") | modules(osquery=self._dialect.as_osquery)
         #: Tables; only those that turn out to be views have to be made.
         self._tables = {*self._dialect.names, *self._dialect.others}
 
@@ -42,6 +47,10 @@ class Named:
                 if isinstance(table, View):
                     self._make_view(name, table.sql)
 
+    def leave(self, function: str) -> None:
+        """The engine has made this ``function`` itself."""
+        del self._functions[function]
+
     def collation(self, _connection: apsw.Connection, name: str) -> None:
         """Register the collation of a column (xCollNeeded), when it is one of osquery's."""
         module = self._functions.get(name.lower())
@@ -49,8 +58,18 @@ class Named:
             self._register(module)
 
     def _register(self, module: str) -> None:
-        functions.register(self._engine.connection, module)
-        self._functions = {name: of for name, of in self._functions.items() if of != module}
+        names = {name for name, of in self._functions.items() if of == module}
+        if module:
+            from sockql.osquery import functions as theirs
+
+            theirs.register(self._engine.connection, module)
+        else:
+            from sockql import functions
+
+            ours = [functions.FUNCTIONS[name] for name in OURS if name in names]
+            functions.register(self._engine.connection, ours)
+        for name in names:
+            del self._functions[name]
 
     def _make_view(self, name: str, sql: str) -> None:
         if self._dialect.mixed({token.lower() for _, token in tokens(sql)}):

@@ -8,7 +8,6 @@ everything that is decided once in a scan is decided in :mod:`sockql.scan` and
 from __future__ import annotations
 
 from sockql.errors import QueryError
-from sockql.functions import inet_in
 from sockql.grouping import CELLS
 from sockql.scan import INET_IN, plan
 from sockql.schema import View
@@ -68,6 +67,8 @@ class VirtualTable:
     ) -> tuple[int, Callable[..., Value]] | None:
         """Take ``inet_in(column, prefix)`` as a condition that may be pushed down."""
         if name == "inet_in" and arguments == 2:
+            from sockql.functions import inet_in
+
             return INET_IN, inet_in
         return None
 

@@ -18,7 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sockql import functions
+from sockql.engine import Engine
 from sockql.errors import QueryError
+from sockql.host import Host
+from sockql.named import OURS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,6 +57,17 @@ def test_the_functions_are_these() -> None:
         "tcp_state(text)",
         "username(uid)",
     ]
+    assert tuple(functions.FUNCTIONS) == OURS
+
+
+def test_a_connection_has_a_function_once_a_statement_names_it() -> None:
+    with Engine(Host()) as engine:
+        has = "select count(*) from pragma_function_list where name = 'tcp_state'"
+        assert list(engine.trusted(has)) == [(0,)]
+        assert engine.query("select TCP_State('estab')") == [("ESTABLISHED",)]
+        assert list(engine.trusted(has)) == [(1,)]
+        assert engine.query("select 'abc' regexp 'b', 'abc' REGEXP 'x'") == [(1, 0)]
+        assert list(engine.connection.execute("select inet_in('10.1.2.3', '10.0.0.0/8')")) == [(1,)]
 
 
 @pytest.mark.parametrize("name", functions.FUNCTIONS)

@@ -52,6 +52,7 @@ class Replay(Engine):
         for name in names:
             self.add(name, partial(self.archive.table, name))
         self._users: dict[int, str] | None = None
+        self.named.leave("username")
         self.connection.create_scalar_function("username", self._username, 1, deterministic=True)
 
     def freeze(self) -> float:
