@@ -44,7 +44,7 @@ def document(report: Report) -> str:
     suite.extend(cases)
     notes = list(about_baseline(report))
     if notes:
-        SubElement(suite, "system-out").text = "\n".join(notes)
+        SubElement(suite, "system-out").text = "\n".join(map(escape, notes))
     root = Element("testsuites")
     root.append(suite)
     indent(root)

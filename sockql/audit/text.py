@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from sockql.audit.baseline import described
 from sockql.audit.outcome import ERROR, FINDING, INCOMPLETE, PASS, counted
-from sockql.command.terminal import display, escape, width
+from sockql.command.terminal import escape, width
+from sockql.command.wrapping import wrap
 from sockql.render.aligned import Aligned, Markdown
+from sockql.render.fitted import fitted
 from sockql.render.writers import render
 
 TYPE_CHECKING = False
@@ -15,12 +17,10 @@ if TYPE_CHECKING:
 
     from sockql.audit.outcome import Outcome, Report, Row
 
-#: Rows of a finding and columns of a cell that are shown to people; the formats for programs have
-#: all of them.
+#: Rows of a finding that are shown to people; the formats for programs have all of them.
 MOST: Final = 20
-WIDEST: Final = 80
-#: A cell is not cut to less than this to make a row fit the terminal.
-LEAST: Final = 12
+#: Columns of a line of names where nobody says how many there are.
+_EASY: Final = 98
 
 _BOLD: Final = "\x1b[1m"
 #: Red and yellow for what should not wait.
@@ -49,14 +49,19 @@ def people(report: Report, *, colours: bool, room: int | None = None) -> str:
         for outcome in report.ranked
         if outcome.verdict == FINDING
     ]
-    errors = [_line(o, ERROR, o.error or "") for o in report.ranked if o.error is not None]
+    errors = [
+        line
+        for o in report.ranked
+        if o.error is not None
+        for line in _said(f"{ERROR}: {o.query.name}: {o.error}", room)
+    ]
     if errors:
         blocks.append("\n".join(errors))
-    blocks += ["\n".join(lines) for lines in _incomplete(report.ranked)]
-    baseline = list(about_baseline(report))
+    blocks += ["\n".join(lines) for lines in _incomplete(report.ranked, room)]
+    baseline = [line for note in about_baseline(report) for line in _said(note, room)]
     if baseline:
         blocks.append("\n".join(baseline))
-    summary = sentence(report)
+    summary = "\n".join(_said(sentence(report), room))
     blocks.append(f"{_BOLD}{summary}{_PLAIN}" if colours else summary)
     return "\n\n".join(blocks) + "\n"
 
@@ -71,8 +76,8 @@ def _finding(outcome: Outcome, room: int | None, *, colours: bool) -> Iterator[s
         yield f"  {outcome.summary}"
     else:
         table = _Text()
-        writer = Aligned(outcome.columns, header=True, terminal=True)
-        render(writer, _fitted(outcome.columns, outcome.rows[:MOST], room), table)
+        columns, shown = fitted(outcome.columns, outcome.rows[:MOST], room)
+        render(Aligned(columns, header=True, terminal=True), shown, table)
         for line in "".join(table.parts).splitlines():
             yield f"  {line}"
     more = len(outcome.rows) - MOST
@@ -81,39 +86,17 @@ def _finding(outcome: Outcome, room: int | None, *, colours: bool) -> Iterator[s
     if outcome.accepted:
         yield f"  {counted(len(outcome.accepted), 'row')} accepted by the baseline"
     for notice in outcome.notices:
-        yield f"  incomplete: {escape(notice)}"
+        yield from _said(f"incomplete: {notice}", room, "  ")
 
 
-def _fitted(columns: Sequence[str], rows: Sequence[Row], room: int | None) -> list[Row]:
-    """``rows`` with texts cut so that the rows fit ``room``, as far as that can be done."""
-    widths = [
-        min(WIDEST, max(width(escape(name)), *(width(display(row[i])) for row in rows)))
-        for i, name in enumerate(columns)
-    ]
-    texts = [i for i in range(len(widths)) if any(isinstance(row[i], str) for row in rows)]
-    # Two blanks before each column.
-    while texts and room is not None and sum(widths) + 2 * len(widths) >= room:
-        widest = max(texts, key=widths.__getitem__)
-        if widths[widest] <= LEAST:
-            break
-        widths[widest] -= 1
-    return [tuple(map(_cut, row, widths)) for row in rows]
+def _said(text: str, room: int | None, first: str = "") -> list[str]:
+    """A text as lines of ``room``; as one where nobody says how many columns there are."""
+    if room is None or width(first) + width(escape(text)) <= room:
+        return [first + escape(text)]
+    return wrap(text, room, first, first + "  ")
 
 
-def _cut(cell: object, columns: int) -> object:
-    """A text that takes no more than so many columns."""
-    if not isinstance(cell, str) or width(text := escape(cell)) <= columns:
-        return cell
-    while width(text) >= columns:
-        text = text[: columns - 1] if len(text) >= columns else text[:-1]
-    return text + "…"
-
-
-def _line(outcome: Outcome, verdict: str, text: str) -> str:
-    return f"{verdict}: {outcome.query.name}: {escape(text)}"
-
-
-def _incomplete(outcomes: Iterable[Outcome]) -> Iterator[list[str]]:
+def _incomplete(outcomes: Iterable[Outcome], room: int | None) -> Iterator[list[str]]:
     """What could not be read, each once, with the audits that would have needed it."""
     found: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
@@ -121,34 +104,23 @@ def _incomplete(outcomes: Iterable[Outcome]) -> Iterator[list[str]]:
             for notice in outcome.notices:
                 found.setdefault(notice, []).append(outcome)
     for notice, several in found.items():
-        lines = [f"{INCOMPLETE}: {escape(notice)}"]
+        lines = _said(f"{INCOMPLETE}: {notice}", room)
         for answered, what in (False, "not run"), (True, "not sure to pass"):
             names = sorted(o.query.name for o in several if o.answered is answered)
             if names:
-                lines += _filled(f"  {counted(len(names), 'audit')} {what}: ", names)
+                text = f"{counted(len(names), 'audit')} {what}: {', '.join(names)}"
+                lines += wrap(text, min(room or _EASY, _EASY), "  ", "    ")
         yield lines
-
-
-def _filled(head: str, names: Sequence[str], columns: int = 98) -> Iterator[str]:
-    """``names`` in lines that are not too long."""
-    line = head
-    for i, name in enumerate(names):
-        word = name + ("," if i < len(names) - 1 else "")
-        if width(line) + width(word) > columns and line.strip():
-            yield line.rstrip()
-            line = "    "
-        line += word + " "
-    yield line.rstrip()
 
 
 def about_baseline(report: Report) -> Iterator[str]:
     """The entries of the baseline that somebody should look at, a line each."""
     for name, entry in report.expired:
-        yield f"baseline: expired on {entry.expires}: {escape(described(name, entry))}"
+        yield f"baseline: expired on {entry.expires}: {described(name, entry)}"
     for name, entry in report.unused:
-        yield f"baseline: not found any more: {escape(described(name, entry))}"
+        yield f"baseline: not found any more: {described(name, entry)}"
     for name, entry in report.unknown:
-        yield f"baseline: there is no such audit: {escape(described(name, entry))}"
+        yield f"baseline: there is no such audit: {described(name, entry)}"
 
 
 def sentence(report: Report) -> str:

@@ -48,8 +48,8 @@ def _list(options: Options) -> int:
         if options.format == "json":
             write_json(list(map(describe.data, queries)), out)
         elif options.format is None:
-            shown = [describe.row(query)[: describe.FIRST] for query in queries]
-            write_rows(options, describe.COLUMNS[: describe.FIRST], shown, out)
+            room = columns(1) if out.terminal else None
+            write_rows(options, *describe.listed(queries, room), out)
         else:
             write_rows(options, describe.COLUMNS, map(describe.row, queries), out)
     say_notices(library.notices)

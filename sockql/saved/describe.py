@@ -8,14 +8,17 @@ from sockql.sqltext import tokens
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from typing import Any, Final
 
     from sockql.saved.query import Param, Query
 
-#: The columns of the list; people get the first ones of a row, and the rest from ``show``.
+#: The columns of the list.
 COLUMNS: Final = ("query", "kind", "severity", "title", "tags", "parameters", "file")
-FIRST: Final = 5
+#: Those that people get; the rest is in ``show``.
+_SHOWN: Final = ("query", "kind", "severity", "title", "tags")
+#: What can be done without on a narrow terminal: a report has no severity in most cases.
+_SPARED: Final = ("tags", "kind")
 
 
 def row(query: Query) -> tuple[Any, ...]:
@@ -29,6 +32,23 @@ def row(query: Query) -> tuple[Any, ...]:
         ", ".join(query.params) or None,
         query.path,
     )
+
+
+def listed(
+    queries: Sequence[Query], room: int | None
+) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    """The list for people: its columns, and rows that fit lines of ``room``; None for no limit."""
+    from sockql.render.fitted import fits, fitted
+
+    names = list(_SHOWN)
+    rows = [row(query)[: len(_SHOWN)] for query in queries]
+    for spared in _SPARED:
+        if room is None or fits(names, rows, room):
+            break
+        place = names.index(spared)
+        del names[place]
+        rows = [each[:place] + each[place + 1 :] for each in rows]
+    return fitted(names, rows, room) if room is not None else (tuple(names), rows)
 
 
 def data(query: Query) -> dict[str, Any]:

@@ -161,13 +161,16 @@ def edit(shell: Shell, _words: list[str]) -> None:
 @command(".queries", "[TEXT]")
 def queries(shell: Shell, words: list[str]) -> None:
     """List the saved queries, or those that speak of all words of TEXT."""
-    from sockql.saved.describe import COLUMNS, FIRST, row
+    from sockql.command.terminal import columns
+    from sockql.saved.describe import COLUMNS, listed, row
     from sockql.saved.library import Library, selected
 
     library = Library()
     found = selected(library.all(), words=words[0] if words else "")
-    shown = FIRST if shell.results.on_screen else len(COLUMNS)
-    shell.results.rows(COLUMNS[:shown], [row(query)[:shown] for query in found])
+    if shell.results.on_screen:
+        shell.results.rows(*listed(found, columns(1)))
+    else:
+        shell.results.rows(COLUMNS, map(row, found))
     for notice in library.notices:
         shell.say(escape(notice))
 

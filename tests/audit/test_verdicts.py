@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
 import re
 import shutil
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sockql.audit.text import _fitted
 from sockql.command.terminal import display, escape, width
+from sockql.render.fitted import fitted
 from tests.audit.machine import HOSTILE, Machine
+from tests.conftest import ROOT
 from tests.test_engine import ENDLESS
 
 LOST = "fds: 1 file could not be examined (ENOENT); what stat(2) tells of them is NULL"
@@ -310,7 +315,8 @@ def test_the_formats_that_have_rows_have_the_verdicts(machine: Machine) -> None:
     st.integers(60, 120),
 )
 def test_rows_fit_a_terminal(rows: list[tuple[int, str, str]], room: int) -> None:
-    cut = _fitted(("number", "a", "b"), rows, room)
+    columns, cut = fitted(("number", "a", "b"), rows, room)
+    assert columns == ("number", "a", "b")
     widths = [max(width(display(row[i])) for row in cut) for i in range(3)]
     assert sum(widths) + 6 < room
     for before, after in zip(rows, cut):
@@ -389,3 +395,46 @@ def test_audits_that_hide_others_are_told(machine: Machine) -> None:
     assert machine()[2] == said
     assert machine("workers")[2] == ""
     assert machine.run("queries", "check")[1:] == ("", f"{said}sockql: 5 queries, 0 problems\n")
+
+
+def test_a_column_without_values_makes_room_for_the_others() -> None:
+    columns = ("name", "none", "text")
+    rows = [("a" * 20, None, "b" * 30), ("a", None, None)]
+    assert fitted(columns, rows, 70) == (columns, rows)
+    assert fitted(columns, rows, 60) == (("name", "text"), [("a" * 20, "b" * 30), ("a", None)])
+    assert fitted(columns, rows, 50) == (
+        ("name", "text"),
+        [("a" * 20, "b" * 24 + "…"), ("a", None)],
+    )
+    assert fitted(columns, rows, None) == (columns, rows)
+    assert fitted(columns, [], 10) == ((), [])
+
+
+def test_what_is_said_on_a_terminal_breaks_no_word(machine: Machine) -> None:
+    def lines(columns: str) -> list[str]:
+        primary, secondary = pty.openpty()
+        with subprocess.Popen(
+            [sys.executable, "-m", "sockql", "audit", "--proc", "proc", "lost", "column"],
+            cwd=machine.root,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": columns, "NO_COLOR": "1"},
+            stdout=secondary,
+        ) as process:
+            os.close(secondary)
+            text = b""
+            with contextlib.suppress(OSError):  # EIO: all has been written
+                while more := os.read(primary, 4096):
+                    text += more
+        os.close(primary)
+        assert process.returncode == 3
+        return text.decode().replace("\r\n", "\n").split("\n")
+
+    machine.write(column=HEAD + "select nope from processes")
+    for columns in ("60", "80"):
+        shown = lines(columns)
+        assert " ".join(" ".join(shown).split()).startswith(
+            f"error: column: {machine.queries}/column.sql:4: no such column: nope incomplete: {LOST}"
+            " 1 audit not sure to pass: lost 2 audits on stage in "
+        )
+        long = [line for line in shown if len(line) > int(columns)]
+        assert [line for line in long if str(machine.queries) not in line] == []
+        assert "  " + LOST[-20:] not in shown

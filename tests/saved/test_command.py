@@ -316,3 +316,24 @@ def test_a_snapshot_that_lacks_a_table_is_a_problem_of_each_query(
     assert (status, err) == (2, "sockql: 2 queries, 1 problem\n")
     assert out.startswith(f"{folder}/a.sql:3: s.db: the table users was not captured")
     assert out.count("\n") == 1
+
+
+def test_the_list_fits_a_terminal() -> None:
+    from sockql.command.terminal import width
+    from sockql.saved.describe import listed
+    from sockql.saved.library import Library, shipped_directory
+
+    queries = Library([shipped_directory()]).all()
+    for room, names in (
+        (200, ("query", "kind", "severity", "title", "tags")),
+        (120, ("query", "kind", "severity", "title")),
+        (80, ("query", "severity", "title")),
+    ):
+        columns, rows = listed(queries, room)
+        assert columns == names
+        assert [row[0] for row in rows] == [query.name for query in queries]
+        lengths = [
+            max(width(str(cell or "")) for cell in (name, *cells))
+            for name, cells in zip(columns, zip(*rows))
+        ]
+        assert sum(lengths) + 2 * len(lengths) <= room
