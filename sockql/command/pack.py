@@ -136,7 +136,7 @@ def _summary(outcome: Outcome) -> tuple[Any, ...]:
         outcome.result,
         len(outcome.rows) if ran else None,
         round(outcome.seconds, 3) if outcome.seconds is not None else None,
-        outcome.reason if not ran else None,
+        "; ".join(outcome.notices) or None if ran else outcome.reason,
     )
 
 
@@ -146,14 +146,17 @@ def _verdict(outcome: Outcome) -> str:
 
     if outcome.reason is not None:
         return f"{outcome.result}: {outcome.reason}"
+    # What could not be read is said at the end.
+    partly = ", incomplete" if outcome.notices else ""
     if outcome.result == running.RAN:
         count = len(outcome.rows)
-        return f"{count:,} {'row' if count == 1 else 'rows'} in {outcome.seconds or 0:.3f} s"
+        rows = "row" if count == 1 else "rows"
+        return f"{count:,} {rows} in {outcome.seconds or 0:.3f} s{partly}"
     if outcome.result == running.FAILED:
-        failed = "failed (critical)" if outcome.query.critical else "failed"
+        failed = ("failed (critical)" if outcome.query.critical else "failed") + partly
         resolution = " ".join(outcome.query.resolution.split())
         return f"{failed}; {resolution}" if resolution else failed
-    return outcome.result
+    return outcome.result + partly
 
 
 def _write_text(options: Options, outcomes: Iterable[Outcome], out: Output) -> None:

@@ -136,6 +136,32 @@ def test_the_rows_of_several_statements_are_all_there(write: Write) -> None:
     assert found["other"]["rows"] == [{"a": 1, "b": None}, {"a": None, "b": 2}]
 
 
+def test_a_query_that_could_not_read_everything_is_incomplete(write: Write) -> None:
+    nobody = "select 1 from os_version where pid_with_namespace = 2147483647"
+    policy = "apiVersion: v1\nkind: policy\nspec: {name: %s, query: '%s'%s}\n"
+    path = write(
+        policy % ("p", f"{nobody} union select 2", "")
+        + "---\n"
+        + policy % ("q", nobody, ", resolution: Look.")
+        + f"---\napiVersion: v1\nkind: report\nspec: {{name: r, query: '{nobody}'}}\n"
+    )
+    lacks = "os_version: /proc/2147483647/root: No such file or directory"
+    status, said, complained = run("pack", path)
+    assert (status, complained) == (1, f"sockql: {lacks}\n")
+    assert re.sub(r"[0-9.]+ s,", "T s,", said).splitlines() == [
+        "policies",
+        "  p  passed, incomplete",
+        "  q  failed, incomplete; Look.",
+        "",
+        "reports",
+        "  r  0 rows in T s, incomplete",
+        "",
+        "3 queries: 1 passed, 1 failed, 1 ran",
+    ]
+    _, said, _ = run("pack", path, "--tsv")
+    assert [row["why"] for row in csv.DictReader(said.splitlines(), delimiter="\t")] == [lacks] * 3
+
+
 @pytest.mark.parametrize("format", ["--json", "--jsonl"])
 def test_everything_for_programs(write: Write, format: str) -> None:
     path = write(
