@@ -22,8 +22,31 @@ if TYPE_CHECKING:
     import sqlite_utils
 
     from sockql.engine import Engine
+    from sockql.errors import DataError, Interrupted, QueryError, TimeoutExpired, UsageError
+    from sockql.errors import SockqlError as Error
     from sockql.host import Stat
     from sockql.schema import Value
+
+__all__ = [
+    "DataError",
+    "Error",
+    "Interrupted",
+    "QueryError",
+    "TimeoutExpired",
+    "UsageError",
+    "connect",
+    "materialise",
+    "query",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """The errors, which are imported when a program names one."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import sockql.errors
+
+    return getattr(sockql.errors, "SockqlError" if name == "Error" else name)
 
 
 def connect(
@@ -46,15 +69,23 @@ def connect(
     With ``snapshot``, a file that ``sockql snapshot`` has written, the tables are those of the
     newest snapshot in it, or of the one that ``at`` means, as ``--at`` takes it.
 
-    :raises sockql.errors.UsageError: for a file that holds no snapshots, and what is no time.
-    :raises sockql.errors.DataError: for a snapshot that is not in the file.
+    :raises sockql.UsageError: for a file that holds no snapshots, and what is no time.
+    :raises sockql.DataError: for a snapshot that is not in the file.
     """
     if snapshot is not None:
-        from os import fspath
+        from os import fsdecode
 
         from sockql.archive.replay import Replay
 
-        return Replay(fspath(snapshot), at)
+        return Replay(fsdecode(snapshot), at)
+    if at:
+        from sockql.errors import UsageError
+
+        raise UsageError("at picks a snapshot: snapshot says of which file")
+    if stat not in ("cached", "fresh", "never"):
+        from sockql.errors import UsageError
+
+        raise UsageError(f"stat is cached, fresh or never, not {stat!r}")
     from sockql.dialect import OSQUERY, SOCKQL
     from sockql.engine import Engine
     from sockql.host import Host
@@ -77,8 +108,8 @@ def query(
     ``params`` are the values of ``:name``; the rest is as :func:`connect` has it.  A column name
     that comes twice is told apart: ``pid``, ``pid:1``.
 
-    :raises sockql.errors.QueryError: wrong SQL, a parameter without a value.
-    :raises sockql.errors.DataError: a source that cannot be read at all.
+    :raises sockql.QueryError: wrong SQL, a parameter without a value.
+    :raises sockql.DataError: a source that cannot be read at all.
     """
     with connect(proc, netns=netns, snapshot=snapshot, at=at) as engine:
         rows: list[dict[str, Any]] = []
@@ -98,15 +129,16 @@ def materialise(
     """Write ``tables`` as they are now into a database of the standard library's ``sqlite3``.
 
     Each becomes a table of the same name with all its columns, hidden ones too, its key, a foreign
-    key to ``processes`` and indexes; ``queries`` are further ones, SQL by name.  All of them are of
-    one instant, and all of them are written or none.  ``replace`` takes tables of these names away
-    first.  ``source`` is the engine to ask, by default one over this host.  Returns what could not
-    be seen, a line each.
+    key to ``processes`` (but where ``target`` enforces them) and indexes; ``queries`` are further
+    ones, SQL by name.  All of them are of one instant, and all of them are written or none; a
+    transaction of the program stays open.  ``replace`` takes tables of these names away first.
+    ``source`` is the engine to ask, by default one over this host.  Returns what could not be seen,
+    a line each.
 
-    :raises sockql.errors.UsageError: for tables that there are not, or that ``target`` has already.
-    :raises sockql.errors.QueryError: wrong SQL of a query.
-    :raises sockql.errors.DataError: a source that cannot be read at all.
-    :raises sqlite3.Error: when the database cannot be written.
+    :raises sockql.UsageError: for tables that there are not, or that ``target`` has already, and
+        when ``target`` cannot be written; then ``__cause__`` is the error of sqlite3.
+    :raises sockql.QueryError: wrong SQL of a query.
+    :raises sockql.DataError: a source that cannot be read at all.
     """
     from sockql.archive.materialise import write
 

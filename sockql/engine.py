@@ -120,11 +120,13 @@ class Engine:
 
     def cursor(self) -> apsw.Cursor:
         """A plain cursor of the connection, whose statements are none that anybody tracks."""
-        self.connection.cursor_factory = apsw.Cursor
         try:
-            return self.connection.cursor()
-        finally:
+            self.connection.cursor_factory = apsw.Cursor
+            cursor = self.connection.cursor()
             self.connection.cursor_factory = self._directly
+        except apsw.ConnectionClosedError as error:
+            raise self.explain_error(error, "") from None
+        return cursor
 
     def _directly(self, connection: apsw.Connection) -> apsw.Cursor:
         """A cursor for a program, whose statements are tracked."""
@@ -149,9 +151,15 @@ class Engine:
 
         A result has to be read (or closed) before the next one is taken.
 
-        :raises QueryError: wrong SQL, a parameter without a value.
+        :raises UsageError: when the engine is closed.
+        :raises QueryError: wrong SQL, a parameter without a value, or of a value that SQLite does
+            not have.
         :raises DataError: a source that cannot be read at all.
         """
+        if params or not isinstance(sql, str):
+            from sockql.explain import refuse
+
+            refuse(sql, params)
         for statement in statements(sql):
             result = self._run(statement, params or {}, tracing=False)
             yield result

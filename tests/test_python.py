@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import socket
@@ -58,6 +59,8 @@ def test_nothing_stays_open() -> None:
     connection = sqlite3.connect(":memory:")
     sockql.materialise(connection, ["users"])
     connection.close()
+    with pytest.raises(sockql.UsageError):
+        sockql.connect(snapshot="/dev/null")
     assert descriptors() == before
 
 
@@ -126,6 +129,152 @@ def test_all_of_it_or_nothing(database: sqlite3.Connection) -> None:
     assert database.execute("select count(uid) > 0 from users").fetchone() == (1,)
     database.rollback()
     assert [row[1] for row in database.execute("pragma table_info(users)")] == ["mine"]
+
+
+def test_where_foreign_keys_are_enforced(database: sqlite3.Connection) -> None:
+    """Descriptors of processes that have ended are no mistake, and tables are replaced all the same."""
+    database.execute("pragma foreign_keys = on")
+    for _ in range(2):
+        sockql.materialise(database, ["fds", "processes"], replace=True)
+    assert database.execute("select count(*) > 2 from fds").fetchone() == (1,)
+    assert database.execute("pragma foreign_key_list(fds)").fetchall() == []
+    database.execute("create table notes(pid references processes(pid))")
+    database.execute(f"insert into notes values({ME})")
+    database.commit()
+    with pytest.raises(
+        sockql.UsageError, match="processes is not replaced, for another one refers"
+    ):
+        sockql.materialise(database, ["fds", "processes"], replace=True)
+    assert database.execute("select count(*) > 2 from fds").fetchone() == (1,)
+
+
+def test_a_temporary_table_of_the_same_name_is_another_one(database: sqlite3.Connection) -> None:
+    database.execute("create temp table users(uid)")
+    sockql.materialise(database, ["users"])
+    assert database.execute("select count(*) from temp.users").fetchone() == (0,)
+    assert database.execute("select count(*) from main.users where uid = 0").fetchone() == (1,)
+    plan = database.execute("select tbl_name from main.sqlite_master where type = 'index'")
+    assert {row[0] for row in plan} == {"users"}
+
+
+def refused(tmp_path: Path, how: str) -> sqlite3.Connection:
+    """A connection that cannot be written, with a table of the program's in it."""
+    path = tmp_path / "mine.db"
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("create table mine(n)")
+    if how == "read only":
+        return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
+    connection = sqlite3.connect(path, timeout=0)
+    if how == "closed":
+        connection.close()
+    elif how == "full":
+        connection.execute("pragma max_page_count = 3")
+    elif how == "view":
+        connection.execute("create view users as select 1")
+    return connection
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("read only", "the database cannot be written: attempt to write a readonly database"),
+        ("closed", "the database cannot be written: Cannot operate on a closed database."),
+        ("full", "the database cannot be written: database or disk is full"),
+        ("view", "the database has the view users, which is not replaced"),
+    ],
+)
+def test_a_database_that_cannot_be_written(tmp_path: Path, how: str, message: str) -> None:
+    connection = refused(tmp_path, how)
+    with pytest.raises(sockql.UsageError) as caught:
+        sockql.materialise(connection, ["users", "groups"], replace=True)
+    assert str(caught.value) == message
+    assert (how == "view") == (caught.value.__cause__ is None)
+    connection.close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "mine.db")) as database:
+        found = database.execute("select name from sqlite_master where type = 'table'").fetchall()
+        assert found == [("mine",)]
+
+
+def test_one_that_somebody_else_writes_to(tmp_path: Path) -> None:
+    path = tmp_path / "mine.db"
+    with (
+        contextlib.closing(sqlite3.connect(path)) as other,
+        contextlib.closing(sqlite3.connect(path, timeout=0)) as mine,
+    ):
+        other.execute("create table theirs(n)")
+        other.execute("begin immediate")
+        with pytest.raises(sockql.UsageError, match="cannot be written: database is locked"):
+            sockql.materialise(mine, ["users"])
+        assert not mine.in_transaction
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"tables": "fds"}, "tables: several texts are wanted, not 'fds'"),
+        ({"tables": 5}, "tables: several texts are wanted, not 5"),
+        ({"tables": [5]}, "tables: texts are wanted, not 5"),
+        ({"tables": ["fsd"]}, "tables: no such table: fsd; did you mean fds?"),
+        ({"tables": ["listening"]}, "tables: listening is a view; "),
+        ({"tables": ["file"]}, r"tables: file: it reads only what .* queries={'file': SQL} keeps"),
+        ({"queries": ["x"]}, "queries: SQL by name is wanted, not list"),
+        ({"queries": {"x": 5}}, "queries: texts are wanted, not 5"),
+        ({"queries": {"fds": "select 1"}}, "queries: fds is a table of sockql; take another name"),
+        ({"queries": {"x": "select 1", "X": "select 1"}}, "queries: X is there twice; "),
+        (
+            {"queries": {"x": "select 1 a, 2 A"}},
+            r"queries\['x'\]: the columns a and A differ in case",
+        ),
+        (
+            {"queries": {"x": "select 1; select 2"}},
+            r"queries\['x'\]: one statement is wanted, not 2",
+        ),
+        ({"target": "mine.db"}, "a connection of sqlite3 or a database of sqlite-utils is wanted"),
+        ({"source": "mine.db"}, r"source: what connect\(\) gives is wanted, not str"),
+    ],
+)
+def test_wrong_arguments(
+    database: sqlite3.Connection, arguments: dict[str, Any], message: str
+) -> None:
+    given = {"target": database, "tables": ["users"], **arguments}
+    with pytest.raises(sockql.UsageError, match="^" + message):
+        sockql.materialise(**given)
+    assert database.execute("select * from sqlite_master").fetchall() == []
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"x": 2**63}, "the parameter :x: 9223372036854775808 is beyond SQLite's integers"),
+        ({"x": -(2**63) - 1}, "the parameter :x: -9223372036854775809 is beyond SQLite's integers"),
+        ({"x": [1]}, "the parameter :x: list is no type that SQLite has"),
+        ({"x": "\udc80"}, "the parameter :x: the text is not Unicode"),
+        ([5], "parameters are values by name, not list"),
+    ],
+)
+def test_parameters_that_cannot_be_bound(parameters: Any, message: str) -> None:
+    with pytest.raises(sockql.Error) as caught:
+        sockql.query("select :x", parameters)
+    assert str(caught.value) == message
+    assert sockql.query("select :x as x", {"x": 2**63 - 1}) == [{"x": 2**63 - 1}]
+
+
+def test_errors_have_their_names_in_the_package() -> None:
+    engine = sockql.connect()
+    with pytest.raises(sockql.UsageError, match="SQL is a text, not int"):
+        engine.query(5)  # type: ignore[arg-type]
+    with pytest.raises(sockql.QueryError, match="the SQL is not Unicode"):
+        engine.query("select '\udc80'")
+    engine.close()
+    engine.close()
+    with pytest.raises(sockql.UsageError, match="the engine is closed"):
+        engine.query("select 1")
+    with pytest.raises(sockql.UsageError, match="stat is cached, fresh or never, not 'now'"):
+        sockql.connect(stat="now")  # type: ignore[arg-type]
+    with pytest.raises(sockql.UsageError, match="at picks a snapshot: snapshot says of which file"):
+        sockql.query("select 1", at="2h")
+    assert issubclass(sockql.DataError, sockql.Error)
+    assert not hasattr(sockql, "nothing")
 
 
 @pytest.mark.parametrize("level", ["", None, "IMMEDIATE"])

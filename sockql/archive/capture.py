@@ -13,7 +13,7 @@ from sockql.loading.names import check
 from sockql.schema import BLOB, INTEGER, REAL, TEXT, Column, Schema, Table, View
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sockql.engine import Engine
     from sockql.render.writers import Row
@@ -46,27 +46,58 @@ def names(given: str | None) -> tuple[str, ...]:
 
     :raises UsageError: for one that there is not, for views, and for tables of osquery.
     """
-    there = [name for name in tables.NAMES if not isinstance(tables.load(name), View)]
     if given is None:
-        chosen = [name for name in there if name not in ON_REQUEST]
-    elif given == "all":
-        chosen = there
-    else:
-        chosen = [name for name in (word.strip().lower() for word in given.split(",")) if name]
-        for name in chosen:
-            if name not in there:
-                raise UsageError(f"--tables: {_no_table(name, there)}")
-    # What others refer to comes first.
-    return tuple(sorted(dict.fromkeys(chosen), key=lambda name: (name != "processes", name)))
+        return _ordered([name for name in _there() if name not in ON_REQUEST])
+    if given == "all":
+        return _ordered(_there())
+    return named([name for name in map(str.strip, given.split(",")) if name], COMMAND)
 
 
-def _no_table(name: str, there: Sequence[str]) -> str:
+class Words:
+    """How messages name what was asked for: ``tables``, the SQL and the ``name`` of a result.
+
+    ``instead`` says what keeps the result of a query as a table.
+    """
+
+    def __init__(self, tables: str, sql: str, name: str, instead: str) -> None:
+        self.tables = tables
+        self.sql = sql
+        self.name = name
+        self.instead = instead
+
+
+#: In the words of the command.
+COMMAND: Final = Words("--tables", "--sql for {}", "--as", "--sql SQL --as {}")
+
+
+def named(given: Iterable[str], words: Words) -> tuple[str, ...]:
+    """The tables ``given``, in the order in which they are captured.
+
+    :raises UsageError: for one that there is not, for views, and for tables of osquery.
+    """
+    there = _there()
+    found = [name.lower() for name in given]
+    for name in found:
+        if name not in there:
+            raise UsageError(f"{words.tables}: {_no_table(name, there, words)}")
+    return _ordered(found)
+
+
+def _ordered(given: Iterable[str]) -> tuple[str, ...]:
+    """What others refer to comes first."""
+    return tuple(sorted(dict.fromkeys(given), key=lambda name: (name != "processes", name)))
+
+
+def _there() -> list[str]:
+    return [name for name in tables.NAMES if not isinstance(tables.load(name), View)]
+
+
+def _no_table(name: str, there: Sequence[str], words: Words) -> str:
     if name in tables.NAMES:
         return f"{name} is a view; with its tables captured it answers from the snapshot"
     if name in osquery.NAMES:
-        return (
-            f"{name}: {not_for_snapshots(name)}; --sql SQL --as {name} keeps the result of a query"
-        )
+        instead = words.instead.format(name)
+        return f"{name}: {not_for_snapshots(name)}; {instead} keeps the result of a query"
     from difflib import get_close_matches
 
     close = get_close_matches(name, there, 1)
@@ -81,15 +112,19 @@ def not_for_snapshots(name: str) -> str:
     return "it is one of osquery's tables, and a snapshot has those of sockql"
 
 
-def check_results(results: Mapping[str, str]) -> None:
-    """Refuse names of results that stand for something else in a file.
+def check_results(names: Iterable[str], words: Words = COMMAND) -> None:
+    """Refuse names of results that stand for something else.
 
-    :raises UsageError: for the name of a table.
+    :raises UsageError: for the name of a table, and for one that is there twice, whatever its case.
     """
-    for name in results:
-        check("--as", name)
-        if name.lower() in OWN:
+    seen: set[str] = set()
+    for name in names:
+        check(words.name, name)
+        if name.lower() in OWN and words is COMMAND:
             raise UsageError(f"--as: {name} is a table of every snapshot file; take another name")
+        if name.lower() in seen:
+            raise UsageError(f"{words.name}: {name} is there twice; each name is for one result")
+        seen.add(name.lower())
 
 
 def take(
@@ -99,6 +134,7 @@ def take(
     stores: Sequence[Store],
     *,
     required: bool = False,
+    words: Words = COMMAND,
 ) -> list[str]:
     """Capture the tables ``chosen`` and ``results``, SQL by name; the notices.
 
@@ -129,7 +165,10 @@ def take(
             except DataError as error:
                 missing.append(_missing(name, error, required))
                 del queries[name]
-        found = {name: _result(engine, name, sql) for name, sql in results.items()}
+        found = {
+            name: _result(engine, name, sql, words.sql.format(name))
+            for name, sql in results.items()
+        }
         for name, sql in queries.items():
             _store(stores, schemas[name], None, _batches(next(engine.execute(sql))))
     finally:
@@ -175,18 +214,19 @@ def _batches(result: Result) -> Iterator[list[Row]]:
         yield batch
 
 
-def _result(engine: Engine, name: str, sql: str) -> tuple[Schema, list[Row]]:
+def _result(engine: Engine, name: str, sql: str, called: str) -> tuple[Schema, list[Row]]:
     """The rows of one statement, and a schema with the types that they have."""
     from sqlite_utils.utils import suggest_column_types
 
     from sockql.sqltext import statements
 
     if len(statements(sql)) != 1:
-        raise UsageError(f"--sql for {name}: one statement is wanted, not {len(statements(sql))}")
+        raise UsageError(f"{called}: one statement is wanted, not {len(statements(sql))}")
     result = next(engine.execute(sql))
+    _check_columns(result.columns, called)
     rows = list(result)
-    if not result.columns:
-        raise UsageError(f"--sql for {name}: the statement has no result")
+    # A column without a single value has no type: what it has in the next snapshot is kept as it is.
+    filled = {place for row in rows for place, cell in enumerate(row) if cell is not None}
     types = suggest_column_types(
         [
             {column: cell for column, cell in zip(result.columns, row) if cell is not None}
@@ -196,10 +236,26 @@ def _result(engine: Engine, name: str, sql: str) -> tuple[Schema, list[Row]]:
     columns = []
     for position, column in enumerate(result.columns):
         made = Column(
-            _TYPES.get(types.get(column, str), TEXT),
+            _TYPES.get(types.get(column, str), TEXT) if position in filled else BLOB,
             "Column of a query.",
             source="--sql",
         )
         made.name, made.position = column, position
         columns.append(made)
     return Schema(name, "Result of a query.", tuple(columns)), rows
+
+
+def _check_columns(columns: Sequence[str], called: str) -> None:
+    """Refuse names that a table cannot have for its columns."""
+    if not columns:
+        raise UsageError(f"{called}: the statement has no result")
+    seen: dict[str, str] = {}
+    for number, column in enumerate(columns, 1):
+        if not column.strip():
+            raise UsageError(f"{called}: column {number} has no name; give it one with AS")
+        other = seen.setdefault(column.lower(), column)
+        if other is not column:
+            raise UsageError(
+                f"{called}: the columns {other} and {column} differ in case only, which SQLite does "
+                "not see; rename one with AS"
+            )

@@ -6,7 +6,7 @@ import json
 import os
 import sqlite3
 from time import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sqlite_utils import Database
 
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from sockql.host import Host
     from sockql.render.writers import Row
     from sockql.schema import Schema
+
+
+#: Columns of a table at most, SQLITE_MAX_COLUMN.  Source: https://www.sqlite.org/limits.html
+_COLUMNS: Final = 2000
 
 
 class DatabaseFile:
@@ -108,6 +112,8 @@ class DatabaseFile:
         """What follows are rows of this table."""
         self._finish_table()
         names = [writer.schema.name for writer, _ in self._tables]
+        if query is not None:
+            _check(schema)
         try:
             writer = TableWriter(
                 self._connection, schema, snapshot=self.snapshot, parent=PARENT[0] in names
@@ -190,7 +196,7 @@ class DatabaseFile:
                         "table_name": schema.name,
                         "column_name": column.name,
                         "position": column.position,
-                        "type": column.type,
+                        "type": writer.types[column.name.lower()],
                         "hidden": int(column.hidden),
                         "nocase": int(column.nocase),
                         "unit": column.unit,
@@ -219,6 +225,21 @@ class DatabaseFile:
     ) -> None:
         self._connection.close()
         self._abandon()
+
+
+def _check(schema: Schema) -> None:
+    """Refuse a result that has no room beside the column ``snapshot``."""
+    for column in schema.columns:
+        if column.name.lower() == "snapshot":
+            raise UsageError(
+                f"--sql for {schema.name}: {column.name} is a column of every table in the file; "
+                "rename it with AS"
+            )
+    if len(schema.columns) >= _COLUMNS:
+        raise UsageError(
+            f"--sql for {schema.name}: {len(schema.columns):,} columns, but a table has room for "
+            f"{_COLUMNS - 1:,}"
+        )
 
 
 def _uri(path: str) -> str:

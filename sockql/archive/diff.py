@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sockql import tables
 from sockql.archive.layout import OWN
-from sockql.errors import UsageError
+from sockql.errors import DataError, UsageError
 from sockql.loading.names import quoted
 from sockql.schema import View
 from sockql.watch.differ import SAME, compare, identity, keys
@@ -34,40 +34,84 @@ class TableDifference:
         self.counts = Counter(line.kind for line in self.lines)
 
 
-def common(before: Replay, after: Replay) -> list[str]:
-    """The tables that were captured in both."""
-    return sorted(before.archive.tables.keys() & after.archive.tables.keys())
+class Comparison:
+    """The columns in which each of the tables and views ``names`` of two snapshots is compared.
 
+    By default the tables that were captured in both.  Columns of ``select *`` are compared, and
+    what identifies a row; ``hidden`` says all that were captured in both.  A column of ``ignore``
+    never makes a row different.
 
-def differences(
-    before: Replay,
-    after: Replay,
-    names: Sequence[str],
-    *,
-    hidden: bool = False,
-    ignore: Collection[str] = (),
-) -> Iterator[TableDifference]:
-    """The differences in the tables and views ``names``, one after the other.
-
-    Columns of ``select *`` are compared, and what identifies a row; ``hidden`` says all that were
-    captured in both.  A column of ``ignore`` never makes a row different.
-
-    :raises UsageError: for a table that there is not.
-    :raises DataError: for one that was not captured.
+    :raises UsageError: for a table that there is not, and a column that none of them has.
+    :raises DataError: for a table that was not captured, and one without a column in common.
     """
-    for name in names:
-        columns = _columns(before, after, name, hidden, ignore)
-        listed = ", ".join(map(quoted, columns))
-        sql = f"SELECT {listed} FROM {quoted(name)}"  # noqa: S608 (quoted)
-        found = keys([(name, column) for column in columns], _schema, grouped=False)
-        lines = compare(before.query(sql), after.query(sql), found)
-        known = identity(name, _schema(name))
-        yield TableDifference(name, columns, known, lines)
+
+    def __init__(
+        self,
+        before: Replay,
+        after: Replay,
+        names: Sequence[str] = (),
+        *,
+        hidden: bool = False,
+        ignore: Sequence[str] = (),
+    ) -> None:
+        self._before = before
+        self._after = after
+        self._columns: dict[str, list[str]] = {}
+        left_out = {name.lower() for name in ignore}
+        known: set[str] = set()
+        for name in _names(before, after, names):
+            there, shown = _there(before, after, name)
+            known.update(there)
+            needed = identity(name, _schema(name))
+            self._columns[name] = [
+                column
+                for column in there
+                if column in needed
+                or (column.lower() not in left_out and (hidden or column in shown))
+            ]
+        _check_ignored(ignore, known, self._columns)
+
+    def differences(self) -> Iterator[TableDifference]:
+        """What differs, one table after the other."""
+        for name, columns in self._columns.items():
+            if columns:
+                yield _difference(self._before, self._after, name, columns)
 
 
-def _columns(
-    before: Replay, after: Replay, name: str, hidden: bool, ignore: Collection[str]
-) -> list[str]:
+def _difference(
+    before: Replay, after: Replay, name: str, columns: Sequence[str]
+) -> TableDifference:
+    listed = ", ".join(map(quoted, columns))
+    sql = f"SELECT {listed} FROM {quoted(name)}"  # noqa: S608 (quoted)
+    found = keys([(name, column) for column in columns], _schema, grouped=False)
+    lines = compare(before.query(sql), after.query(sql), found)
+    known = identity(name, _schema(name))
+    return TableDifference(name, columns, known, lines)
+
+
+def _names(before: Replay, after: Replay, names: Sequence[str]) -> list[str]:
+    """The tables as they are called in the files, whatever the case they are named in."""
+    if not names:
+        return sorted(before.archive.tables.keys() & after.archive.tables.keys())
+    called = {name.lower(): name for name in (*after.archive.tables, *before.archive.tables)}
+    return list(dict.fromkeys(called.get(name.lower(), name.lower()) for name in names))
+
+
+def _check_ignored(ignore: Sequence[str], known: Collection[str], names: Collection[str]) -> None:
+    """Refuse a column that no table has: whoever misspells one wants to know."""
+    folded = {column.lower(): column for column in known}
+    for name in ignore:
+        if name.lower() not in folded:
+            from difflib import get_close_matches
+
+            close = get_close_matches(name.lower(), folded, 1)
+            meant = f"; did you mean {folded[close[0]]}?" if close else ""
+            where = ", ".join(names) or "what both have"
+            raise UsageError(f"--ignore {name}: no such column in {where}{meant}")
+
+
+def _there(before: Replay, after: Replay, name: str) -> tuple[list[str], set[str]]:
+    """The columns that both have of a table, and those that either shows of it."""
     declared = tables.load(name) if name in tables.NAMES else None
     if isinstance(declared, View):
         there = [column.name for column in declared.schema.columns]
@@ -81,12 +125,9 @@ def _columns(
         captured = {*before.archive.columns(name)} & {*after.archive.columns(name)}
         there = [column.name for column in new.columns if column.name in captured]
         shown = {column.name for column in (*old.visible, *new.visible)}
-    needed = identity(name, _schema(name))
-    return [
-        column
-        for column in there
-        if column in needed or (column not in ignore and (hidden or column in shown))
-    ]
+    if not there:
+        raise DataError(f"{name}: the snapshots have no column of it in common")
+    return there, shown
 
 
 def _schema(name: str) -> Schema | None:

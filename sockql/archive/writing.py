@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from sockql.errors import UsageError
 from sockql.loading.names import quoted
+from sockql.schema import BLOB, TEXT
 
 if TYPE_CHECKING:
     import sqlite3
@@ -44,20 +45,39 @@ class TableWriter:
         self.repeated = 0
         self._connection = connection
         self._snapshot = snapshot
-        self._name = quoted(schema.name)
-        cursor = connection.cursor()
-        cursor.row_factory = None  # whatever rows the program wants
-        found = [row[1] for row in cursor.execute(f"PRAGMA table_info({self._name})")]
-        if not found:
-            found = self._create(parent)
-        elif snapshot is not None and "snapshot" not in found:
-            raise UsageError(f"--as: the file has a table {schema.name} that is no snapshot's")
-        self._absent = [column for column in schema.columns if column.name not in found]
-        self._present = [column for column in schema.columns if column.name in found]
+        # A temporary table of the same name is another one.
+        self._name = f"main.{quoted(schema.name)}"
+        #: The type that each column has in the database, by its name in lower case.
+        self.types = {} if snapshot is None else self._find()
+        if not self.types:
+            self._create(parent)
+        self._present = [c for c in schema.columns if c.name.lower() in self.types]
+        self._absent = [c for c in schema.columns if c.name.lower() not in self.types]
         self._prepare()
 
-    def _create(self, parent: bool) -> list[str]:
-        """Make the table with its key and the columns of ``select *``; their names."""
+    def _find(self) -> dict[str, str]:
+        """The types of the columns of the table in the file; none when there is no such table."""
+        name = self.schema.name
+        sql = "SELECT type FROM sqlite_master WHERE name = ? COLLATE NOCASE"
+        for (type,) in self._connection.execute(sql, (name,)).fetchall():
+            if type != "table":
+                raise UsageError(f"--as: the file has the {type} {name}; take another name")
+        found = self._connection.execute(f"PRAGMA table_info({quoted(name)})").fetchall()
+        types = {row[1].lower(): row[2].upper() for row in found}
+        if types and "snapshot" not in types:
+            raise UsageError(f"--as: the file has a table {name} that is no snapshot's")
+        for column in self.schema.columns:
+            # SQLite would make numbers of texts, or texts of numbers.
+            there = types.get(column.name.lower(), column.type)
+            if (there == TEXT) != (column.type == TEXT) and BLOB not in (there, column.type):
+                raise UsageError(
+                    f"{name}.{column.name} is {there} in the file, and would be {column.type} now; "
+                    "use CAST, or another name"
+                )
+        return types
+
+    def _create(self, parent: bool) -> None:
+        """Make the table with its key and the columns of ``select *``."""
         schema = self.schema
         first = [c for c in schema.columns if c.name in schema.key or not c.hidden]
         before = [] if self._snapshot is None else ["snapshot"]
@@ -71,7 +91,7 @@ class TableWriter:
             names = _listed([*before, pid])
             lines.append(f"FOREIGN KEY ({names}) REFERENCES {quoted(table)}({names})")
         self._connection.execute(f"CREATE TABLE {self._name} (\n  " + ",\n  ".join(lines) + "\n)")
-        return [column.name for column in first]
+        self.types = {column.name.lower(): column.type for column in first}
 
     def _prepare(self) -> None:
         names = [column.name for column in self._present]
@@ -102,6 +122,7 @@ class TableWriter:
     def _add(self, columns: Sequence[Column]) -> None:
         for column in columns:
             self._connection.execute(f"ALTER TABLE {self._name} ADD COLUMN {_definition(column)}")
+            self.types[column.name.lower()] = column.type
         self._present += columns
         self._absent = [column for column in self._absent if column not in columns]
 
@@ -120,7 +141,8 @@ class TableWriter:
 
     def _index(self, name: str, columns: Sequence[str], where: str) -> None:
         self._connection.execute(
-            f"CREATE INDEX IF NOT EXISTS {quoted(name)} ON {self._name} ({_listed(columns)}){where}"
+            f"CREATE INDEX IF NOT EXISTS main.{quoted(name)} ON {quoted(self.schema.name)}"
+            f" ({_listed(columns)}){where}"
         )
 
 

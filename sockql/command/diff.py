@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from sockql.archive.diff import common, differences, doubts
+from sockql.archive.diff import Comparison, doubts
 from sockql.archive.replay import Replay
 from sockql.command.running import open_out, say_notices
 from sockql.command.terminal import escape
@@ -33,26 +33,29 @@ def run(options: Options) -> int:
     if options.file is not None or options.parameters or options.archive or options.at:
         raise UsageError("diff takes two snapshots, A.db[@TIME] B.db[@TIME], and no SQL")
     first, second, *names = options.arguments
-    ignore = [name.strip() for name in (options.ignore or "").split(",")]
+    ignore = [name.strip() for name in options.ignore.split(",")] if options.ignore else []
+    if options.ignore is not None and not all(ignore or [""]):
+        raise UsageError(f"--ignore {options.ignore!r}: a name is empty")
     with (
         Replay(*split(first)) as before,
         Replay(*split(second)) as after,
         open_out(options) as out,
     ):
         before.timeout = after.timeout = options.seconds
-        for doubt in doubts(before, after):
-            after.host.notice(doubt)
-        chosen = [name.lower() for name in names] or common(before, after)
-        found = differences(before, after, chosen, hidden=options.hidden, ignore=ignore)
+        comparison = Comparison(before, after, names, hidden=options.hidden, ignore=ignore)
+        found = comparison.differences()
+        said = doubts(before, after)
         if options.format is None:
             _text(found, out)
         elif options.format in ("json", "jsonl"):
             _json(found, out, lines=options.format == "jsonl")
         else:
             _rows(options, found, out)
-        say_notices(before.notices)
-        say_notices(after.notices)
-        return 3 if options.strict and (before.notices or after.notices) else 0
+        # What a snapshot lacks makes rows come and go that were there all the time.
+        said += [f"{first}: {notice}" for notice in before.notices]
+        said += [f"{second}: {notice}" for notice in after.notices]
+        say_notices(said)
+        return 3 if options.strict and said else 0
 
 
 def split(argument: str) -> tuple[str, str]:
@@ -60,6 +63,8 @@ def split(argument: str) -> tuple[str, str]:
     path, at, time = argument.rpartition("@")
     if not at or os.path.exists(argument):
         return argument, ""
+    if not time:
+        raise UsageError(f"{argument}: no time after the @; without it, it is the newest snapshot")
     return path, time
 
 

@@ -164,6 +164,8 @@ def _engine(options: Options) -> Engine:
                 raise UsageError(f"--from reads a file: there is no {flag} to it")
         if options.osquery:
             raise UsageError("--from reads a file of sockql's tables: osquery's are not in it")
+        if options.at == "":
+            raise UsageError("--at: the time is empty; without --at it is the newest snapshot")
         from sockql.archive.replay import Replay
 
         return Replay(options.archive, options.at or "")

@@ -37,6 +37,10 @@ def run(options: Options) -> int:
     path = options.arguments[0] if options.arguments else None
     if path is None and options.parquet is None:
         raise UsageError("snapshot: into which file? sockql snapshot FILE.db, or --parquet DIR")
+    if path is not None:
+        _refuse_stream("snapshot", path)
+    if options.parquet is not None:
+        _refuse_stream("--parquet", options.parquet)
     if path is None and options.append:
         raise UsageError("--append adds to a file: sockql snapshot FILE.db --append")
     if options.archive is not None:
@@ -45,11 +49,11 @@ def run(options: Options) -> int:
         raise UsageError("snapshot takes no SQL but that of --sql, and no parameters")
     if len(options.statements) != len(options.names):
         raise UsageError("--sql and --as come in pairs: --sql SQL --as NAME")
+    capture.check_results(options.names)
     results = dict(zip(options.names, map(text, options.statements)))
-    if len(results) != len(options.names):
-        raise UsageError("--as: each name stands for one result")
-    capture.check_results(results)
     chosen = capture.names(options.tables)
+    if not chosen and not results:
+        raise UsageError("--tables: no table is named; sockql tables lists them")
     seconds = options.seconds
     unwind_when_terminated()
     with open_out(options) as out, open_engine(options) as engine, Telling(lambda: engine.notices):
@@ -58,6 +62,15 @@ def run(options: Options) -> int:
         rows = _take(options, engine, path, chosen, results, seconds)
         write_rows(options, COLUMNS, rows, out)
         return 3 if options.strict and engine.notices else 0
+
+
+def _refuse_stream(what: str, path: str) -> None:
+    if not path:
+        raise UsageError(f"{what}: the name is empty")
+    if path == "-":
+        raise UsageError(
+            f"{what} -: a snapshot is no stream; name a file, ./- if it is to be called so"
+        )
 
 
 def _take(

@@ -80,6 +80,7 @@ def test_a_live_table_is_joined_with_an_old_one(file: Path) -> None:
         (["snapshot", "x.db", "--sql", "select 1"], "--sql and --as come in pairs: --sql SQL --as NAME"),
         (["snapshot", "x.db", "--sql", "select 1", "--as", "fds"], "--as: fds is a table of sockql; take another name"),
         (["snapshot", "x.db", "--tables", "fdz"], "--tables: no such table: fdz; did you mean fds?"),
+        (["--from", "FILE", "--at", "", "select 1"], "--at: the time is empty; without --at it is the newest snapshot"),
         (["--at", "2h", "select 1"], "--at picks a snapshot: --from FILE says of which file"),
         (["--from", "FILE", "--osquery", "select 1"], "--from reads a file of sockql's tables: osquery's are not in it"),
         (["--from", "FILE", "--proc", "/proc", "select 1"], "--from reads a file: there is no --proc to it"),
@@ -89,7 +90,7 @@ def test_a_live_table_is_joined_with_an_old_one(file: Path) -> None:
     ],
 )  # fmt: skip
 def test_wrong_usage(file: Path, words: list[str], message: str) -> None:
-    status, out, err = run(*[word.replace("FILE", str(file)) for word in words if word])
+    status, out, err = run(*[word.replace("FILE", str(file)) for word in words])
     assert (status, out) == (2, "")
     assert err.startswith(f"sockql: {message}")
     assert err.count("\n") == 1

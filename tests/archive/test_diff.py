@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from sockql.archive.diff import differences, doubts
+from sockql.archive.diff import Comparison, doubts
 from sockql.archive.replay import Replay
 from sockql.command.diff import split
 from tests.archive.world import take
@@ -70,7 +71,7 @@ def found(
     """What became of it, the row, and the cells that were different."""
     path, _ = pair
     with Replay(str(path), "#1") as before, Replay(str(path), "#2") as after:
-        (difference,) = differences(before, after, [table], **options)
+        (difference,) = Comparison(before, after, [table], **options).differences()
     lines = []
     for line in difference.lines:
         old = {} if line.before is None else {
@@ -208,8 +209,12 @@ def test_without_tables_all_that_both_have(pair: tuple[Path, dict[str, Any]]) ->
         (["FILE", "FILE", "cgroups"], "FILE: the table cgroups was not captured in "),
         (["FILE", "missing.db"], "missing.db: No such file or directory"),
         (["FILE", "FILE", "--count", "3"], "--count is an option of sockql watch"),
+        (["FILE@", "FILE"], "FILE@: no time after the @; without it, it is the newest snapshot"),
+        (["FILE", "FILE", "fds", "--ignore", "poss"], "--ignore poss: no such column in fds; did you mean pos?"),
+        (["FILE", "FILE", "mine", "--ignore", "zzz"], "--ignore zzz: no such column in mine\n"),
+        (["FILE", "FILE", "--ignore", "pos,,n"], "--ignore 'pos,,n': a name is empty"),
     ],
-)
+)  # fmt: skip
 def test_wrong_usage(pair: tuple[Path, Any], words: list[str], message: str) -> None:
     path, _ = pair
     status, out, err = run("diff", *[word.replace("FILE", str(path)) for word in words])
@@ -217,6 +222,31 @@ def test_wrong_usage(pair: tuple[Path, Any], words: list[str], message: str) -> 
     assert out == ""
     assert err.startswith("sockql: " + message.replace("FILE", str(path)))
     assert err.count("\n") == 1
+
+
+def test_nothing_is_written_before_all_tables_are_known(pair: tuple[Path, Any]) -> None:
+    path, _ = pair
+    status, out, err = run("diff", f"{path}@#1", str(path), "mine", "nope")
+    assert (status, out) == (2, "")
+    assert err.startswith("sockql: no such table: nope; there are fds, mine")
+
+
+def test_names_are_known_in_any_case(pair: tuple[Path, Any]) -> None:
+    assert diff(pair, "--csv", "MINE") == diff(pair, "--csv", "mine")
+    assert diff(pair, "--csv", "mine", "--ignore", "N") == ""
+
+
+def test_what_a_snapshot_lacks_is_told_with_its_file(tmp_path: Path) -> None:
+    first, second = tmp_path / "a.db", tmp_path / "b.db"
+    take(first, "users")
+    second.write_bytes(first.read_bytes())
+    for path, notices in ((first, ["users: half"]), (second, ["users: half", "groups: none"])):
+        with contextlib.closing(sqlite3.connect(path)) as database, database:
+            database.execute("update snapshots set notices = ?", (json.dumps(notices),))
+    words = ["diff", str(first), f"{second}@newest"]
+    said = f"sockql: {first}: users: half\nsockql: {second}@newest: users: half\n"
+    assert run(*words) == (0, "no differences\n", said)
+    assert run(*words, "--strict") == (3, "no differences\n", said)
 
 
 def test_a_path_with_an_at_sign(tmp_path: Path) -> None:
