@@ -1,4 +1,4 @@
--- title: Services that only friends should reach
+-- title: Open services that trust whoever reaches them
 -- description: >
 --   Databases, debuggers and the like that trust whoever reaches them, or do until somebody
 --   configures them otherwise, listen on more than the host's own addresses.

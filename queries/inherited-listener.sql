@@ -7,6 +7,12 @@
 -- severity: medium
 -- kind: audit
 -- keys: [protocol, sport, programs]
+-- params:
+--   activators:
+--     type: table
+--     columns: [path]
+--     description: Programs that listen for others and keep the listener.
+--     default: [[/usr/lib/systemd/systemd], [/lib/systemd/systemd]]
 -- false positives:
 --   - Services that hand their listener to workers of another program on purpose.
 --   - Socket activation by something else than systemd, which is left out.
@@ -18,7 +24,7 @@ from (
     select protocol, src, sport, inode, pid, path
     from sockets join fds using (inode) join processes using (pid)
     where state = 'LISTEN' and family in ('inet', 'inet6') and pid <> 1
-      and coalesce(path, '') not like '%/systemd'
+      and coalesce(path, '') not in (select path from activators)
     order by inode, pid
 )
 group by inode

@@ -56,7 +56,7 @@ def inode(sock: socket.socket) -> int:
     return os.fstat(sock.fileno()).st_ino
 
 
-def at(number: int, name: str, **params: int) -> list[Row]:
+def at(number: int, name: str, **params: int | str) -> list[Row]:
     """The rows of a query that are about one port."""
     return [row for row in ask(name, **params) if row["sport"] == number]
 
@@ -390,16 +390,21 @@ def test_a_listener_that_systemd_hands_over_is_not_inherited(
         sock.close()
         found = [row for row in ask("inherited-listener") if row["protocol"] != "tcp"]
         assert [row for row in found if str(other) in row["pids"].split(",")] == []
-        assert at(number, "inherited-listener") == []
+        activators = listed(tmp_path, "path", copy)
+        assert at(number, "inherited-listener", activators=activators) == []
+        assert [row["pids"] for row in at(number, "inherited-listener")] == [
+            ",".join(map(str, sorted((pid, other))))
+        ]
         holders = [row["pid"] for row in about(pid, "port", port=number)]
         assert holders == [pid]
 
 
-def test_a_shell_that_systemd_started_is_no_servers(stack: ExitStack, tmp_path: Path) -> None:
+def test_a_shell_of_a_program_that_is_there_to_start_them(stack: ExitStack, tmp_path: Path) -> None:
     sh = shutil.which("sh")
     assert sh is not None
     sock = listener(stack)
-    for name, seen in (("systemd", False), ("served", True)):
+    programs = listed(tmp_path, "path", str(tmp_path / "sshd"))
+    for name, seen in (("sshd", False), ("served", True)):
         shutil.copy(os.path.realpath(sh), tmp_path / name)
         script = "sh -c 'read line; exit'; exit"
         with program(
@@ -411,7 +416,7 @@ def test_a_shell_that_systemd_started_is_no_servers(stack: ExitStack, tmp_path: 
             wait_until(lambda: cmdline(inner).startswith("sh -c read"))  # noqa: B023
             found = [
                 row["server_path"]
-                for row in about(inner, "shell-of-a-server")
+                for row in about(inner, "shell-of-a-server", programs=programs)
                 if row["sport"] == port(sock)
             ]
             assert found == ([str(tmp_path / name)] if seen else [])
