@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
     from sockql.host import Host
     from sockql.request import Request
-    from sockql.sockets.dumps import Scan
     from sockql.sockets.record import Origin, SocketRecord
+    from sockql.sockets.scan import Scan
 
 
 class Family:

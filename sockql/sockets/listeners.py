@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Final
 
-    from sockql.sockets.dumps import Scan
     from sockql.sockets.record import SocketRecord
+    from sockql.sockets.scan import Scan
 
 _UNIX_ICONS: Final = UNIX + 3
 #: Addresses that stand for any: 0.0.0.0 and ::, ::ffff:0.0.0.0, and VMADDR_CID_ANY.
@@ -79,8 +79,10 @@ class Listeners:
         return self._by_client.get(client)
 
     def _ask(self, column: str, value: str) -> list[SocketRecord]:
-        from sockql.sockets.dumps import Scan
         from sockql.sockets.families import others
+        from sockql.sockets.inet_dumps import inet
+        from sockql.sockets.scan import Scan
+        from sockql.sockets.unix_dump import unix
 
         outer = self._scan
         request = Request(
@@ -91,9 +93,9 @@ class Listeners:
             trace=outer.request.trace,
         )
         scan = Scan(request, outer.host, outer.namespace)
-        source = {"tcp": scan.inet, "unix": scan.unix}.get(value, lambda: others(scan))
+        source = {"tcp": inet, "unix": unix}.get(value, others)
         try:
-            return list(chain.from_iterable(source()))
+            return list(chain.from_iterable(source(scan)))
         except DataError as error:
             outer.host.notice(f"sockets: listener_inode is missing: {error}")
             return []

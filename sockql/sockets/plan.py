@@ -48,6 +48,8 @@ INET_KINDS: Final[tuple[tuple[str, str, str], ...]] = (
     ("inet", "raw", "raw"),
     ("inet6", "raw", "raw"),
 )
+#: The socktypes of inet protocols that are not dgram.
+INET_SOCKTYPES: Final = {"tcp": "stream", "raw": "raw"}
 #: Names of unix socktypes by their number, include/linux/net.h.
 UNIX_SOCKTYPES: Final = {1: "stream", 2: "dgram", 5: "seqpacket"}
 

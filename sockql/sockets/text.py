@@ -12,7 +12,7 @@ from errno import ENOENT
 from sockql.errors import DataError
 from sockql.proc.procfs import GONE
 from sockql.sockets import proc_net
-from sockql.sockets.dumps import SOCKTYPES
+from sockql.sockets.plan import INET_SOCKTYPES
 from sockql.sockets.record import INODE, LISTEN
 from sockql.sockets.sockstat import read_net
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from sockql.errors import KernelRefused
     from sockql.host import Host
     from sockql.request import Request
-    from sockql.sockets.dumps import Scan
     from sockql.sockets.record import Origin, SocketRecord
+    from sockql.sockets.scan import Scan
 
 # Protocols whose "port" is a number of another kind.
 _PORTLESS: Final = ("raw", "icmp", "icmp6")
@@ -133,7 +133,7 @@ def inet_batches(
     families: tuple[str, ...],
     protocol: str,
     states: int,
-    error: KernelRefused | None,
+    error: KernelRefused | None = None,
 ) -> Iterator[Iterable[SocketRecord]]:
     """Batches for ``scan``; ``error`` says why, None where there is no other source.
 
@@ -149,7 +149,9 @@ def inet_batches(
                 continue
             _unreadable(scan.host, name, failure, error)
             continue
-        origin = scan.origin(family, protocol, SOCKTYPES.get(protocol, "dgram"), source="procfs")
+        origin = scan.origin(
+            family, protocol, INET_SOCKTYPES.get(protocol, "dgram"), source="procfs"
+        )
         records = inet_records(data, name, origin, states)
         if protocol.startswith("icmp"):
             skip = strangers(family, data, _other_pings(scan.host, name))

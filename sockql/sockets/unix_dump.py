@@ -1,0 +1,105 @@
+"""The dump of unix sockets of a scan, and what replaces it where the kernel refuses.
+
+Source: net/unix/diag.c; sock_diag(7).
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+
+from sockql.diag import unix as unix_diag
+from sockql.diag.inet import ALL_STATES, SOCK_DIAG_BY_FAMILY
+from sockql.diag.netlink import NETLINK_SOCK_DIAG, BrokenOff
+from sockql.errors import KernelRefused
+from sockql.sockets.plan import UNIX_SOCKTYPES, state_words, unix_states
+from sockql.sockets.record import (
+    ESTABLISHED,
+    NEEDS_PEER_NAMES,
+    SHOW_MASK,
+    SHOW_PEER,
+    SHOW_SHIFT,
+    UNIX_STATES,
+)
+from sockql.sockets.whole import UNIX_COOKIE, Refused, repeat, unique, unseen
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from sockql.sockets.record import SocketRecord
+    from sockql.sockets.scan import Scan
+
+
+def unix(scan: Scan) -> Iterator[Iterable[SocketRecord]]:
+    """Batches of unix sockets."""
+    request = scan.request
+    states = asked = unix_states(request)
+    show = request.needs & SHOW_MASK
+    named = bool(request.needs & NEEDS_PEER_NAMES) and states >> ESTABLISHED & 1
+    if named:
+        # A peer may be in any state; only connected sockets have one.
+        asked = ALL_STATES
+    elif request.needs & NEEDS_PEER_NAMES:
+        show &= ~SHOW_PEER
+    words = [f"sock_diag unix show={show >> SHOW_SHIFT:#04x}"]
+    if asked != ALL_STATES:
+        words.append("states=" + state_words(asked, UNIX_STATES))
+    name = " ".join(words)
+    origins = {
+        number: scan.origin("unix", None, socktype) for number, socktype in UNIX_SOCKTYPES.items()
+    }
+    packed = unix_diag.dump_request(states=asked, show=show >> SHOW_SHIFT)
+    request.trace.note(name)
+    try:
+        received = _dump(scan, lambda v: unix_diag.decode(v, origins, name), packed, name)
+        if named:
+            yield unix_diag.name_peers(list(chain.from_iterable(received)), states)
+        else:
+            yield from received
+    except Refused as refused:
+        scan.replaced("unix", refused.error)
+        from sockql.sockets.text import unix_batches
+
+        yield from unix_batches(scan, origins, states, refused.error)
+
+
+def _dump(
+    scan: Scan,
+    decode: Callable[[memoryview], Iterable[SocketRecord]],
+    request: bytes,
+    name: str,
+) -> Iterator[list[SocketRecord]]:
+    """One dump, its rows unique by cookie.
+
+    A socket that is bound moves to another chain, where the dump meets it again; there is no
+    saying how much later.
+
+    :raises Refused: when the kernel refused before the first row.
+    """
+    seen: set[int] = set()
+    batches = 0
+    broken = False
+    try:
+        for view in scan.host.netlink(NETLINK_SOCK_DIAG, request):
+            scan.host.check()
+            scan.request.trace.bytes += len(view)
+            batch = unique(decode(view), seen)
+            batches += bool(batch)
+            scan.count(batch)
+            yield batch
+    except KernelRefused as error:
+        if seen:
+            raise
+        raise Refused(error) from None
+    except BrokenOff:
+        broken = True
+    if broken or batches > 1:
+
+        def rest(view: memoryview) -> list[SocketRecord]:
+            view = unseen(view, SOCK_DIAG_BY_FAMILY, UNIX_COOKIE, seen, name)
+            return unique(decode(view), seen)
+
+        # Chains are long: in the busiest of times three dumps may lack the same socket.
+        for batch in repeat(scan.request, scan.host, rest, request, broken, 3):
+            scan.count(batch)
+            yield batch
