@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import venv
 import zipfile
 from importlib.metadata import version
 from pathlib import Path
@@ -64,6 +65,9 @@ def sdist(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build("sdist", tree, tmp_path_factory.mktemp("sdist"))
 
 
+MAN_PAGE = f"sockql-{__version__}.data/data/share/man/man1/sockql.1"
+
+
 def names(archive: Path) -> set[str]:
     """The files of a wheel without those that describe it."""
     with zipfile.ZipFile(archive) as opened:
@@ -86,7 +90,27 @@ def installed(site: Path, *arguments: str) -> str:
 
 
 def test_the_wheel_has_every_module_table_and_query_and_nothing_else(wheel: Path) -> None:
-    assert names(wheel) == INSTALLED
+    assert names(wheel) == INSTALLED | {MAN_PAGE}
+
+
+def test_the_manual_page_is_installed_where_man_looks_for_it(wheel: Path, tmp_path: Path) -> None:
+    if shutil.which("man") is None:
+        pytest.skip("man is not installed")
+    venv.create(tmp_path / "environment", with_pip=False)
+    python = tmp_path / "environment" / "bin" / "python"
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--no-deps"]
+    done = subprocess.run(
+        [*pip, "--no-index", "--quiet", str(wheel)], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    page = tmp_path / "environment" / "share" / "man" / "man1" / "sockql.1"
+    assert page.read_text() == (ROOT / "docs" / "sockql.1").read_text()
+    environment = {**os.environ, "PATH": f"{python.parent}:{os.environ['PATH']}"}
+    environment.pop("MANPATH", None)
+    found = subprocess.run(
+        ["man", "-w", "sockql"], env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert (found.stdout, found.returncode) == (f"{page}\n", 0), found.stderr
 
 
 def test_the_wheel_says_what_it_is(wheel: Path) -> None:
@@ -123,6 +147,7 @@ def test_the_sdist_has_what_the_wheel_is_built_from(
         else:
             opened.extractall(tmp_path)
     wanted = {"CHANGELOG.md", "LICENSE", "README.md", "pyproject.toml", "sockql/py.typed"}
+    wanted.add("docs/sockql.1")
     assert wanted | MODULES | TABLES | QUERIES <= found
     assert not any(name.startswith(("tests/", "sockql/tables/")) for name in found)
     (tmp_path / "wheel").mkdir()
