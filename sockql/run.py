@@ -28,7 +28,7 @@ _MAX_CONSTANTS: Final = 2
 
 def _promised(term: Term) -> bool:
     """Whether a table that was asked for the term gives nothing else."""
-    return term.column.exact and term.operator == "="
+    return term.column.exact and term.operator in ("=", "in")
 
 
 class Run:
@@ -126,9 +126,9 @@ class Run:
             pairs = self.scan.table.tallies(request, self.statement.host, columns)
             if pairs is not None:
                 tests = [
-                    term.check(values[i])
+                    test
                     for i, term in enumerate(self.scan.terms)
-                    if term in checked
+                    if term in checked and (test := term.check(values[i]))
                 ]
                 groups = weighed(
                     self.scan, [pair for pair in pairs if all(test(pair[0]) for test in tests)]
@@ -168,15 +168,17 @@ class Run:
         *,
         fresh: bool = False,
     ) -> Iterator[Any]:
-        """Those of ``records`` that meet those of the terms which SQLite leaves to us.
+        """Those of ``records`` that meet the terms ``positions``, as far as we can tell.
 
-        ``positions`` are the terms to check; ``fresh`` says that the table made the records for
-        these very values.
+        All that SQLite leaves to us; what it checks again it need not be handed in vain.
+        ``fresh`` says that the table made the records for these very values.
         """
         for i in positions:
             term = self.scan.terms[i]
-            if term.ours and not (fresh and _promised(term)):
-                records = filter(term.check(values[i]), records)
+            if not (fresh and _promised(term)):
+                check = term.check(values[i])
+                if check is not None:
+                    records = filter(check, records)
         return records
 
     def _bind(self, positions: list[int], values: tuple[Any, ...]) -> list[Constraint]:

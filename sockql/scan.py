@@ -8,7 +8,7 @@ import apsw
 
 from sockql.errors import QueryError
 from sockql.request import UNKNOWN, Constraint, coerce
-from sockql.schema import CIDR, EQUAL, INTEGER, LIKE, RANGE, TEXT
+from sockql.schema import CIDR, EQUAL, INTEGER, LIKE, TEXT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -91,15 +91,23 @@ class Term:
             return None
         return Constraint(name, self.operator, number)
 
-    def check(self, value: Any) -> Callable[[Any], bool]:
-        """Whether a record meets the term, for a ``value`` that :meth:`bind` could decide."""
+    def check(self, value: Any) -> Callable[[Any], bool] | None:
+        """Whether a record meets the term, None where only SQLite can tell."""
+        bound = None if self.operator in ("inet_in", "like") else self.bind(value)
+        if bound is None:
+            return None
         column, get = self.column, self.column.get
-        wanted: Any = folded(column, coerce(column, value))
-        if self.operator == "=":
+        if bound.operator == "in":
+            several = frozenset(folded(column, item) for item in bound.value)
+            if column.nocase and column.values is None:
+                return lambda record: folded(column, get(record)) in several
+            return lambda record: get(record) in several
+        wanted: Any = folded(column, bound.value)
+        if bound.operator == "=":
             if column.nocase and column.values is None:
                 return lambda record: folded(column, get(record)) == wanted
             return lambda record: get(record) == wanted
-        compare = _COMPARISONS[self.operator]
+        compare = _COMPARISONS[bound.operator]
         return lambda record: (cell := get(record)) is not None and compare(cell, wanted)
 
 
@@ -298,7 +306,7 @@ def _operator(column: Column, operation: int, info: apsw.IndexInfo, i: int) -> s
             info.set_aConstraintUsage_in(i, True)
             return "in"
         return "="
-    if operation in _RANGES and column.push & RANGE and column.type == INTEGER:
+    if operation in _RANGES and column.type == INTEGER:
         return _RANGES[operation]
     if operation == INET_IN and column.push & CIDR:
         return "inet_in"

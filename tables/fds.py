@@ -7,7 +7,7 @@ from operator import itemgetter
 
 from sockql.proc import costs as process_costs
 from sockql.proc import descriptors, examine, fdinfo, fdinfo_kinds, procfs
-from sockql.proc.descriptors import (
+from sockql.proc.descriptor import (
     DELETED,
     FD,
     FDINFO,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sockql.host import Host
-    from sockql.proc.descriptors import Descriptor
+    from sockql.proc.descriptor import Descriptor
     from sockql.proc.examine import Status
     from sockql.request import Request
     from sockql.schema import Getter

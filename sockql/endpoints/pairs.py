@@ -86,7 +86,7 @@ class _Search:
 
     def __init__(self, request: Request, host: Host) -> None:
         # A process is met more than once, and has to be the same one each time.
-        snapshot = Snapshot(shared=True)
+        snapshot = Snapshot(shared=True, sharing=request.snapshot.sharing)
         snapshot.memo = request.snapshot.memo
         snapshot.refusals = request.snapshot.refusals
         self.request = Request(

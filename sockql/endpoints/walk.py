@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sockql.endpoints import files as endpoints_files
 from sockql.proc import fdinfo_kinds
-from sockql.proc.descriptors import FDINFO
+from sockql.proc.descriptor import FDINFO
 from sockql.proc.procfs import bracketed
 from sockql.request import Constraint, Request
 from sockql.tables.fds import TABLE as FDS
@@ -33,6 +33,8 @@ _ANONYMOUS: Final = frozenset({"eventfd", "pidfd", "epoll"})
 _PATHS: Final = {"fifo": "fifo", "mqueue": "file", "pty": "chr"}
 
 _SCHEMA: Final = FDS.schema
+#: What the first pass asks for of sockets.
+_OF_SOCKETS: Final = ("pid", "fd", "inode")
 #: What the second pass asks for, and what the first needs of it.
 _DETAILS: Final = (
     *("pid", "fd", "type", "inode", "mode", "target", "file_inode", "rdev"),
@@ -93,9 +95,12 @@ def find(
     :raises DataError: as ``fds`` does.
     """
     found = Found()
-    columns, constraints = _ask(wanted)
-    if not columns:
+    columns, types = _ask(wanted)
+    if not types:
         return found
+    constraints = [Constraint("type", "in", types)]
+    if types == {"socket"} and wanted.sockets is not None:
+        constraints.append(Constraint("inode", "in", wanted.sockets))
     if pids is not None:
         constraints.append(Constraint("pid", "in", pids))
     if numbers is not None:
@@ -103,7 +108,11 @@ def find(
     holders, files = found.holders, found.files
     sockets, pipes = wanted.sockets, wanted.pipes
     special: dict[int, set[int]] = {}
-    for record in _records(request, host, columns, constraints):
+    parts = (
+        _request(request, _OF_SOCKETS, [Constraint("type", "=", "socket")]),
+        _request(request, columns, [Constraint("type", "in", types - {"socket"})]),
+    )
+    for record in FDS.records(_request(request, columns, constraints, *parts), host):
         inode = _inode(record)
         if inode is not None:
             if sockets is None or inode in sockets:
@@ -137,24 +146,30 @@ def examined(
             Constraint("pid", "=", pid),
             Constraint("fd", "in", frozenset(numbers[pid])),
         ]
-        yield from _records(request, host, columns, constraints)
+        yield from FDS.records(_request(request, columns, constraints), host)
 
 
-def _records(
-    request: Request, host: Host, columns: Iterable[str], constraints: list[Constraint]
-) -> Iterable[Any]:
-    asked = Request(
-        _SCHEMA, request.snapshot, columns=columns, constraints=constraints, trace=request.trace
+def _request(
+    request: Request,
+    columns: Iterable[str],
+    constraints: list[Constraint],
+    *parts: Request,
+) -> Request:
+    return Request(
+        *(_SCHEMA, request.snapshot),
+        columns=columns,
+        constraints=constraints,
+        trace=request.trace,
+        parts=parts,
     )
-    return FDS.records(asked, host)
 
 
-def _ask(wanted: Wanted) -> tuple[set[str], list[Constraint]]:
-    """The columns and conditions of the first pass; no columns when there is nothing to find."""
+def _ask(wanted: Wanted) -> tuple[set[str], frozenset[str]]:
+    """The columns and types of the first pass; no types when there is nothing to find."""
     kinds = wanted.kinds
     types = set(_ANONYMOUS & kinds)
     types.update(_PATHS[kind] for kind in kinds if kind in _PATHS)
-    columns = {"pid", "fd", "inode"}
+    columns = set(_OF_SOCKETS)
     if "pipe" in kinds and (wanted.pipes is None or wanted.pipes):
         types.add("pipe")
         if wanted.pipes is None:
@@ -165,12 +180,7 @@ def _ask(wanted: Wanted) -> tuple[set[str], list[Constraint]]:
         columns |= {"rdev"} if wanted.files is None else {"rdev", "file_inode"}
     if not kinds.isdisjoint(SOCKETS) and (wanted.sockets is None or wanted.sockets):
         types.add("socket")
-    if not types:
-        return set(), []
-    constraints = [Constraint("type", "in", frozenset(types))]
-    if types == {"socket"} and wanted.sockets is not None:
-        constraints.append(Constraint("inode", "in", wanted.sockets))
-    return columns, constraints
+    return columns, frozenset(types)
 
 
 def _special(record: Any, kind: str | None, wanted: Wanted) -> bool:

@@ -10,7 +10,7 @@ Source: osquery/filesystem/linux/proc.h and proc.cpp, osquery/tables/networking/
 from __future__ import annotations
 
 from sockql.osquery.ask import ask, inner, same
-from sockql.proc import descriptors
+from sockql.proc import descriptor
 from sockql.request import Constraint
 from sockql.sockets.record import INODE, ORIGIN
 from sockql.tables.fds import TABLE as FDS
@@ -120,8 +120,8 @@ def _holders(request: Request, host: Host, *, everybody: bool) -> dict[int, list
         found: dict[int, list[tuple[int, int]]] = {}
         constraints.append(Constraint("type", "=", "socket"))
         for record in ask(FDS, request, host, ["pid", "fd", "inode"], constraints):
-            holder = record[descriptors.PID], int(record[descriptors.FD])
-            found.setdefault(record[descriptors.INODE], []).append(holder)
+            holder = record[descriptor.PID], int(record[descriptor.FD])
+            found.setdefault(record[descriptor.INODE], []).append(holder)
         snapshot.memo[key] = found, snapshot.refusals.get("fds")
     holders: dict[int, list[tuple[int, int]]]
     holders, refusals = snapshot.memo[key]

@@ -2,66 +2,40 @@
 
 A table of descriptors is read through one descriptor of its ``fd`` directory, the files next to
 it as ``../stat`` and ``../fdinfo``, so that everything is of one process (see
-:mod:`sockql.proc.procfs`).  Only what the columns in use need is read; most of the time goes into
-readlink(2), 3 µs each.
+:mod:`sockql.proc.procfs`).  What is read of each descriptor is :mod:`sockql.proc.descriptor`'s.
 """
 
 from __future__ import annotations
 
 import os
-from errno import ENAMETOOLONG, errorcode
+from errno import ENAMETOOLONG
 from itertools import repeat
 
-from sockql.proc import devices, extended, procfs
+from sockql.proc import procfs
 from sockql.proc import tables as process_tables
-from sockql.proc.descriptor_kinds import may_be_socket, needs_by_kind
-from sockql.proc.examine import Examiner
+from sockql.proc.descriptor import (
+    NEED_ANONYMOUS_STAT,
+    NEED_DELETED,
+    NEED_FDINFO,
+    NEED_LINK,
+    NEED_LSTAT,
+    NEED_PATH_STAT,
+    NEED_STAT,
+    Reader,
+)
 from sockql.proc.fd_table import OpenTable, numbers
-from sockql.proc.fdinfo import PATH_TYPES, head, is_path, socket_inode
-from sockql.proc.mount_points import MountPoints
+from sockql.proc.fdinfo import socket_inode
 from sockql.proc.procfs import GONE, REFUSED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from typing import Any, Final, TypeAlias
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Final
 
     from sockql.host import Host
-    from sockql.proc.examine import Status
-    from sockql.proc.mount_points import Place
+    from sockql.proc.descriptor import Descriptor
+    from sockql.proc.fd_table import Links
     from sockql.request import Request
-
-    #: (pid, fd as listed, inode, tid, link, st_mode of the link, fdinfo, stat, deleted, mount,
-    #: extended attribute or name of the device by its name); shorter where the columns in use need less.  The link of a socket is left out, inode says it all.
-    Descriptor: TypeAlias = tuple[Any, ...]
-
-# Fields of a Descriptor.
-PID: Final = 0
-FD: Final = 1
-INODE: Final = 2
-TID: Final = 3
-LINK: Final = 4
-LSTAT: Final = 5
-FDINFO: Final = 6
-STAT: Final = 7
-DELETED: Final = 8
-MOUNT: Final = 9
-ATTRIBUTES: Final = 10
-
-# What has to be read for a column.
-NEED_LINK: Final = 1  # readlink
-NEED_PATH_STAT: Final = 2  # stat through the link, of what has a path
-NEED_ANONYMOUS_STAT: Final = 4  # and of what has neither a path nor a number in its link
-NEED_STAT: Final = 8  # and of everything
-NEED_LSTAT: Final = 16  # lstat of the link
-NEED_FDINFO: Final = 32
-NEED_DELETED: Final = 64  # whether " (deleted)" in the link means just that
-NEED_MOUNT: Final = 128  # where the mount is that fdinfo names
-NEED_PROTOCOL: Final = 256  # extended attributes: of sockets,
-NEED_LABEL: Final = 512  # and of everything
-NEED_DEVICE: Final = 1024  # the driver and the name of a device
-
-_REST: Final = NEED_MOUNT | NEED_PROTOCOL | NEED_LABEL | NEED_DEVICE
 
 #: Descriptors between two looks at whether to stop.
 _BATCH: Final = 8192
@@ -82,58 +56,36 @@ def read(request: Request, host: Host) -> Iterator[Descriptor]:
 
 
 class _Walk:
-    """One scan: what of each descriptor is wanted, and who was refused."""
+    """One scan: which processes are met, which tables they have, and who was refused."""
 
-    __slots__ = (
-        *("counting", "deleted_only", "examiner", "genuine", "host", "leads", "needs"),
-        *("needs_of_others", "needs_of_sockets", "numbers", "refusals", "request"),
-        *("socket_links", "sockets_only", "typed", "want_others", "want_paths", "want_sockets"),
-    )
+    __slots__ = ("counting", "genuine", "host", "links", "numbers", "reader", "refusals", "request")
 
     refusals: procfs.Refusals
 
     def __init__(self, request: Request, host: Host) -> None:
         self.request = request
         self.host = host
-        self.examiner = Examiner.of(request, host)
-        #: Links to network namespaces, and where they are: see sockql.network.scope.
-        self.leads: dict[str, str] = request.snapshot.memo.setdefault("leads", {})
-        types, inodes, given = map(request.values, ("type", "inode", "fd"))
+        self.reader = Reader(request, host, self._failed)
+        given = request.values("fd")
         self.numbers = None if given is None else [str(n) for n in sorted(given) if n >= 0]
-        self.sockets_only = request.constrained("inode") or types == frozenset(("socket",))
-        self.socket_links = None if inodes is None else {f"socket:[{inode}]" for inode in inodes}
-        self.deleted_only = request.values("deleted") == frozenset((1,))
-        self.typed = types is not None or self.sockets_only or self.deleted_only
-        self.want_sockets = may_be_socket(request)
-        self.want_paths = not self.sockets_only and (
-            types is None or not types.isdisjoint(PATH_TYPES)
-        )
-        # Few anonymous inodes, so which of them is left to SQLite.
-        self.want_others = not (self.sockets_only or self.deleted_only) and (
-            types is None or not types <= PATH_TYPES | {"socket"}
-        )
-        needs = request.needs
-        #: What is needed of a socket, and of anything else.
-        self.needs_of_sockets, self.needs_of_others = needs_by_kind(request)
-        if self.typed:
-            needs |= NEED_LINK
-        if not self.want_paths:
-            needs &= ~(NEED_PATH_STAT | NEED_DELETED)
-        if not self.want_others:
-            needs &= ~NEED_ANONYMOUS_STAT
         self.genuine = procfs.is_procfs(host)
+        needs = self.reader.needs
         self.counting = not needs and given is None and request.columns <= {"pid"} and self.genuine
         if not needs and given is not None:
-            needs = NEED_LSTAT  # to see whether it is there
-        self.needs = needs
+            self.reader.needs = NEED_LSTAT  # to see whether it is there
+        #: The links of whole tables, by process and thread, each read once for all statements
+        #: that share a snapshot; None for one that is alone.
+        self.links: dict[tuple[str, int | None], Links] | None = None
+        if request.snapshot.sharing is not None:
+            self.links = request.snapshot.memo.setdefault("links", {})
 
     def processes(self) -> Iterator[Descriptor]:
         request, host = self.request, self.host
         names, given = procfs.pids(request, host)
         procfs.note(request, host, names, given, "fd")
-        if self.needs & NEED_FDINFO:
+        if self.reader.needs & NEED_FDINFO:
             procfs.note(request, host, names, given, "fdinfo")
-        self.refusals = procfs.Refusals.of("fds", request, names)
+        self.refusals = self.reader.refusals = procfs.Refusals.of("fds", request, names)
         self.refusals.needs = NEED_STAT | NEED_PATH_STAT | NEED_ANONYMOUS_STAT | NEED_DELETED
         verify = given or request.snapshot.shared
         for done, name in enumerate(names):
@@ -160,7 +112,7 @@ class _Walk:
             finally:
                 os.close(directory)
         self.refusals.report(host)
-        if self.leads:
+        if self.reader.leads:
             from sockql.network.scope import say_what_was_missed
 
             say_what_was_missed(request, host)
@@ -180,7 +132,7 @@ class _Walk:
         if size:
             yield from repeat((int(name),), size)
         else:
-            yield from self._table(name, directory, None, self._numbers(directory))
+            yield from self._table(name, directory, None)
         # The links of task are "." and ".." and one for each thread.
         if os.stat("../task", dir_fd=directory).st_nlink == 3:
             return
@@ -219,37 +171,51 @@ class _Walk:
 
         compare = process_tables.comparison(self.request, self.host)
         for tid, table in process_tables.own(int(name), tasks, compare, failed, leader=leader):
-            yield from self._table(name, table, tid, self._numbers(table))
+            yield from self._table(name, table, tid)
 
-    def _numbers(self, directory: int) -> list[str]:
+    def _numbers(self, directory: int, known: Links | None) -> list[str]:
         """The numbers to look at; each is looked at unless it is all that is needed."""
         if self.numbers is not None:
-            return self.numbers
-        sure = not self.needs or not self.genuine
+            return [n for n in self.numbers if known is None or n in known]
+        if known is not None:
+            return list(known)
+        sure = not self.reader.needs or not self.genuine
         return os.listdir(directory) if sure else numbers(directory)
 
-    def _table(
-        self, name: str, directory: int, tid: int | None, numbers: list[str]
-    ) -> Iterator[Descriptor]:
-        """The descriptors ``numbers`` of one table, whose directory is ``directory``."""
-        pid = int(name)
-        if not self.needs:
+    def _table(self, name: str, directory: int, tid: int | None) -> Iterator[Descriptor]:
+        """The descriptors of one table, whose directory is ``directory``."""
+        pid, reader = int(name), self.reader
+        known = None if self.links is None else self.links.get((name, tid))
+        numbers = self._numbers(directory, known)
+        if not reader.needs:
             for number in numbers:
                 yield pid, number, None, tid
             return
-        one = self._sockets if self.sockets_only and self.needs == NEED_LINK else self._all
-        for start in range(0, len(numbers), _BATCH):
-            if start:
-                self.host.check()
-            batch = numbers[start : start + _BATCH] if len(numbers) > _BATCH else numbers
-            yield from one(name, pid, directory, tid, batch)
+        table = OpenTable(name, pid, directory, tid, known)
+        kept = self.links if reader.needs & NEED_LINK and known is None else None
+        links = table.links = known if kept is None else {}
+        one: Callable[[OpenTable, list[str]], Iterable[Descriptor]] = self._all
+        if reader.sockets_only and reader.needs == NEED_LINK and kept is None:
+            one = self._sockets if known is None else self._known_sockets
+        try:
+            if reader.needs & NEED_FDINFO:
+                reader.open_fdinfo(table)
+            for start in range(0, len(numbers), _BATCH):
+                if start:
+                    self.host.check()
+                batch = numbers[start : start + _BATCH] if len(numbers) > _BATCH else numbers
+                yield from one(table, batch)
+        finally:
+            if table.fdinfo is not None:
+                os.close(table.fdinfo)
+        if kept is not None and links is not None and self.numbers is None and not table.closed:
+            kept[name, tid] = links
 
-    def _sockets(
-        self, name: str, pid: int, directory: int, tid: int | None, numbers: list[str]
-    ) -> Iterable[Descriptor]:
+    def _sockets(self, table: OpenTable, numbers: list[str]) -> Iterable[Descriptor]:
         """Those of ``numbers`` that are sockets, known by their links alone."""
         readlink = os.readlink
-        wanted = self.socket_links
+        wanted = self.reader.socket_links
+        name, pid, directory, tid = table.name, table.pid, table.directory, table.tid
         found = []
         for number in numbers:
             try:
@@ -257,7 +223,7 @@ class _Walk:
                 if link[:8] == "socket:[" and (wanted is None or link in wanted):
                     found.append((pid, number, int(link[8:-1]), tid, None))
                 elif link[:5] == "net:[":
-                    self.leads[link] = f"{name}/fd/{number}"
+                    self.reader.leads[link] = f"{name}/fd/{number}"
             except OSError as error:
                 if error.errno in GONE or error.errno == ENAMETOOLONG:
                     continue
@@ -267,133 +233,25 @@ class _Walk:
                 socket_inode(name, number, link)
         return found
 
-    def _all(
-        self, name: str, pid: int, directory: int, tid: int | None, numbers: list[str]
-    ) -> Iterator[Descriptor]:
+    def _known_sockets(self, table: OpenTable, numbers: list[str]) -> Iterable[Descriptor]:
+        """The same of a table whose links are known."""
+        wanted = self.reader.socket_links
+        links = table.links or {}
+        for number in numbers:
+            link = links[number]
+            if link and link[:8] == "socket:[" and (wanted is None or link in wanted):
+                yield table.pid, number, socket_inode(table.name, number, link), table.tid, None
+
+    def _all(self, table: OpenTable, numbers: list[str]) -> Iterator[Descriptor]:
         """Those of ``numbers`` that are of a wanted type, with all that is needed."""
-        table = OpenTable(name, pid, directory, tid)
-        try:
-            if self.needs & NEED_FDINFO:
-                self._open_fdinfo(table)
-            for number in numbers:
-                try:
-                    found = self._descriptor(table, number)
-                except OSError as error:
-                    # A closed descriptor is as normal as an ended process.
-                    if error.errno not in GONE:
-                        raise procfs.failed(error, self.host, f"{name}/fd/{number}") from None
-                else:
-                    if found is not None:
-                        yield found
-        finally:
-            if table.fdinfo is not None:
-                os.close(table.fdinfo)
-
-    def _descriptor(self, table: OpenTable, number: str) -> Descriptor | None:
-        """One descriptor, None when its type is not wanted.
-
-        :raises OSError: ENOENT when it has been closed.
-        """
-        needs, directory = self.needs, table.directory
-        inode = mode = data = status = deleted = None
-        link = self._link(table, number) if needs & NEED_LINK and not table.closed else None
-        anonymous = 0
-        if link is None:
-            if self.typed and (table.closed or not self.want_paths):
-                return None
-            if table.closed:
-                os.lstat(number, dir_fd=directory)  # the number may be a guess
-        elif link[:8] == "socket:[":
-            if not self.want_sockets or (
-                self.socket_links is not None and link not in self.socket_links
-            ):
-                return None
-            inode = socket_inode(table.name, number, link)
-            link = None
-            needs = self.needs_of_sockets & ~NEED_PATH_STAT
-        elif is_path(link):
-            if not self.want_paths or (self.deleted_only and link[-10:] != " (deleted)"):
-                return None
-            needs &= self.needs_of_others
-            if needs & NEED_DELETED:
-                deleted = int(self.examiner.unlinked(link, number, "../", directory))
-        else:
-            if link[:5] == "net:[":
-                self.leads[link] = f"{table.name}/fd/{number}"
-            if not self.want_others:
-                return None
-            needs &= self.needs_of_others
-            needs &= ~NEED_PATH_STAT
-            anonymous = 0 if procfs.bracketed(link) is not None else NEED_ANONYMOUS_STAT
-        if needs & (NEED_STAT | NEED_PATH_STAT | anonymous) and not table.closed:
-            status = self._stat(table, number)
-        if table.fdinfo is not None and needs & NEED_FDINFO:
+        read = self.reader.read
+        for number in numbers:
             try:
-                data = procfs.read(number, table.fdinfo)
+                found = read(table, number)
             except OSError as error:
-                if error.errno not in REFUSED:
-                    raise
-                self._failed(error, table.name, f"fdinfo/{number}")
-        if needs & NEED_LSTAT and data is None:
-            mode = os.lstat(number, dir_fd=directory).st_mode
-        found = (table.pid, number, inode, table.tid, link, mode, data, status, deleted)
-        if needs & _REST and not table.closed:
-            return *found, *self._rest(table, number, link, data, status)
-        return *found, None, None
-
-    def _rest(
-        self,
-        table: OpenTable,
-        number: str,
-        link: str | None,
-        data: bytes | None,
-        status: Status | None,
-    ) -> tuple[Place | None, dict[str, bytes]]:
-        """What few ask for: where its mount is; its extended attributes, and its device."""
-        place = None
-        if self.needs & NEED_MOUNT and data is not None:
-            mount = head(data)[2]
-            if mount is not None:
-                # What has no path is on a mount that is nowhere to be seen.
-                mounts = MountPoints.of(self.request, self.host)
-                path = link is not None and is_path(link)
-                place = mounts.find(mount, table.directory, everywhere=path)
-        names = []
-        if self.needs & NEED_PROTOCOL and link is None:
-            names.append(extended.PROTOCOL)
-        if self.needs & NEED_LABEL and extended.has_labels(self.request, self.host):
-            names.append(extended.LABEL)
-        attributes = extended.read(names, number, table.directory)
-        if self.needs & NEED_DEVICE:
-            attributes.update(devices.of(status, self.request, self.host))
-        return place, attributes
-
-    def _link(self, table: OpenTable, number: str) -> str | None:
-        try:
-            return os.readlink(number, dir_fd=table.directory)
-        except OSError as error:
-            if error.errno in REFUSED:
-                self._failed(error, table.name, f"fd/{number}")
-                table.closed = True
-            elif error.errno != ENAMETOOLONG:
-                # d_path() has a page; a descriptor with a longer path is there all the same.
-                raise
-            return None
-
-    def _open_fdinfo(self, table: OpenTable) -> None:
-        try:
-            table.fdinfo = procfs.open_directory("../fdinfo", table.directory)
-        except OSError as error:
-            self._failed(error, table.name, "fdinfo")
-
-    def _stat(self, table: OpenTable, number: str) -> Status | None:
-        """stat through the link; None when the file system of the file does not say."""
-        try:
-            return self.examiner.stat(number, table.directory)
-        except OSError as error:
-            if error.errno in GONE:
-                # Either the descriptor, which ends this one, or the file on its server.
-                os.lstat(number, dir_fd=table.directory)
-            reason = errorcode.get(error.errno or 0, "?")
-            self.refusals.unexamined[table.pid, number] = reason
-            return None
+                # A closed descriptor is as normal as an ended process.
+                if error.errno not in GONE:
+                    raise procfs.failed(error, self.host, f"{table.name}/fd/{number}") from None
+            else:
+                if found is not None:
+                    yield found

@@ -12,7 +12,10 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Final
+    from typing import Final, TypeAlias
+
+    #: What the descriptors of a table lead to, by number; None for a path that is too long.
+    Links: TypeAlias = dict[str, "str | None"]
 
 #: Tables that are worth more than one system call.
 _MANY: Final = 64
@@ -43,15 +46,23 @@ def numbers(directory: int) -> list[str]:
 
 
 class OpenTable:
-    """A table of descriptors that is being read."""
+    """A table of descriptors that is being read.
 
-    __slots__ = ("closed", "directory", "fdinfo", "name", "pid", "tid")
+    ``known`` has its links if an earlier scan has read all of them.
+    """
 
-    def __init__(self, name: str, pid: int, directory: int, tid: int | None) -> None:
+    __slots__ = ("closed", "directory", "fdinfo", "known", "links", "name", "pid", "tid")
+
+    def __init__(
+        self, name: str, pid: int, directory: int, tid: int | None, known: Links | None = None
+    ) -> None:
         self.name = name
         self.pid = pid
         self.directory = directory
         self.tid = tid
         self.fdinfo: int | None = None
+        self.known = known is not None
+        #: The links that were read, where they are kept.
+        self.links: Links | None = known
         #: Its links are refused, asking for more of them is in vain.
         self.closed = False

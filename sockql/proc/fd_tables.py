@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sockql.proc import devices, examine, extended, fdinfo, procfs
-from sockql.proc.descriptors import (
+from sockql.proc.descriptor import (
     ATTRIBUTES,
     FDINFO,
     LINK,
@@ -23,7 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sockql.proc.descriptors import Descriptor
+    from sockql.proc.descriptor import Descriptor
     from sockql.proc.examine import Status
 
 

@@ -137,6 +137,7 @@ def _links(place: str, kinds: list[str], directory: int) -> Iterator[Key]:
 
 def _add_descriptors(found: Namespaces, kinds: list[str], request: Request, host: Host) -> None:
     from sockql.proc import descriptors
+    from sockql.proc.descriptor import LINK
     from sockql.request import Constraint
     from sockql.request import Request as Asked
     from sockql.tables.fds import TABLE
@@ -149,7 +150,7 @@ def _add_descriptors(found: Namespaces, kinds: list[str], request: Request, host
         trace=request.trace,
     )
     for descriptor in descriptors.read(asked, host):
-        key = _key(descriptor[descriptors.LINK] or "")
+        key = _key(descriptor[LINK] or "")
         if key is not None and key[0] in kinds:
             found[key].descriptors += 1
 

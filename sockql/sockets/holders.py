@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from itertools import chain
 
-from sockql.proc import descriptors, fdinfo, procfs
+from sockql.proc import descriptor, descriptors, fdinfo, procfs
 from sockql.request import Constraint, Request
 from sockql.snapshot import Snapshot
 from sockql.sockets.dumps import batches
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Final
 
     from sockql.host import Host
-    from sockql.proc.descriptors import Descriptor
+    from sockql.proc.descriptor import Descriptor
     from sockql.sockets.record import SocketRecord
 
 #: PROC_PID_INIT_INO: the pid namespace that has all processes of the machine.
@@ -95,7 +95,7 @@ def _held(request: Request, host: Host, snapshot: Snapshot) -> tuple[set[int], b
     asked = _fds(request, snapshot, "socket")
     key = "held sockets"
     if key not in snapshot.memo:
-        held = {record[descriptors.INODE] for record in descriptors.read(asked, host)}
+        held = {record[descriptor.INODE] for record in descriptors.read(asked, host)}
         refusals = procfs.Refusals.of("fds", asked, ())
         snapshot.memo[key] = held, not refusals.refused and _all_visible(host)
     found: tuple[set[int], bool] = snapshot.memo[key]
@@ -146,9 +146,9 @@ def _rest(request: Request, host: Host) -> str:
     unix = {r[INODE] for r in chain.from_iterable(batches(asked, host))}
     carriers: dict[int, set[int]] = {}
     for record in descriptors.read(_fds(request, asked.snapshot, "socket", "io_uring"), host):
-        if record[descriptors.INODE] in unix or _is_ring(record):
-            number = int(record[descriptors.FD])
-            carriers.setdefault(record[descriptors.PID], set()).add(number)
+        if record[descriptor.INODE] in unix or _is_ring(record):
+            number = int(record[descriptor.FD])
+            carriers.setdefault(record[descriptor.PID], set()).add(number)
     found = "kernel"
     for record in examined(asked, host, carriers, ("inode", "type", "info")):
         count = _under_way(record, unix)
@@ -160,13 +160,13 @@ def _rest(request: Request, host: Host) -> str:
 
 
 def _is_ring(record: Descriptor) -> bool:
-    link = record[descriptors.LINK]
+    link = record[descriptor.LINK]
     return link is not None and fdinfo.other_type(link) == "io_uring"
 
 
 def _under_way(record: Descriptor, unix: Container[int]) -> int | None:
     """How many descriptors wait in a socket or are registered with a ring; None: no telling."""
-    if record[descriptors.INODE] in unix:
+    if record[descriptor.INODE] in unix:
         # Linux kernel commit 3c32da19a858 ("unix: Show number of pending scm files of receive
         # queue in fdinfo") (in v5.6).
         key = b"scm_fds"
@@ -174,5 +174,5 @@ def _under_way(record: Descriptor, unix: Container[int]) -> int | None:
         key = b"UserFiles"  # not there while the ring is in use
     else:
         return 0  # it is something else by now
-    data = record[descriptors.FDINFO]
+    data = record[descriptor.FDINFO]
     return None if data is None else fdinfo.number_of(data, key)

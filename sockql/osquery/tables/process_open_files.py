@@ -5,7 +5,7 @@ from __future__ import annotations
 from sockql.osquery.ask import ask, same
 from sockql.osquery.columns import like
 from sockql.proc import costs as process_costs
-from sockql.proc import descriptors
+from sockql.proc import descriptor
 from sockql.proc.fdinfo import PATH_TYPES
 from sockql.request import Constraint
 from sockql.schema import Table
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Final
 
     from sockql.host import Host
-    from sockql.proc.descriptors import Descriptor
+    from sockql.proc.descriptor import Descriptor
     from sockql.request import Request
 
 #: All but sockets, pipes and what lives on anon_inodefs.
@@ -50,7 +50,7 @@ class ProcessOpenFiles(
     def records(self, request: Request, host: Host) -> Iterator[Descriptor]:
         constraints = [_TYPES, *same(request, "pid", "fd")]
         for record in ask(FDS, request, host, ["pid", "fd", "target"], constraints):
-            link = record[descriptors.LINK]
+            link = record[descriptor.LINK]
             if link is not None and not link.startswith(_ANONYMOUS):
                 yield record
 
