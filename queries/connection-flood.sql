@@ -12,14 +12,15 @@
 --   - Proxies, load balancers, and networks behind one address; pools of connections.
 -- references:
 --   - https://attack.mitre.org/techniques/T1499/002/
-select own.netns, own.dst, own.sport, service(own.sport, 'tcp') as service,
-       count(*) as connections
+with listening as materialized (
+    select distinct netns, sport from sockets where protocol = 'tcp' and state = 'LISTEN'
+)
+select netns, dst, sport, service(sport, 'tcp') as service, count(*) as connections
 from sockets as own
-where own.protocol = 'tcp' and own.state in ('ESTABLISHED', 'SYN_RECV', 'CLOSE_WAIT')
-  and exists (
-      select 1 from sockets as listener
-      where listener.state = 'LISTEN' and listener.protocol = 'tcp'
-        and listener.sport = own.sport and listener.netns is own.netns
-  )
-group by own.netns, own.dst, own.sport
+where protocol = 'tcp' and state in ('ESTABLISHED', 'SYN_RECV', 'CLOSE_WAIT')
+  and sport in (select sport from listening)
+group by netns, dst, sport
 having count(*) > :more_than
+   and exists (
+      select 1 from listening where listening.sport = own.sport and listening.netns is own.netns
+  )

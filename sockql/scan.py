@@ -40,6 +40,9 @@ _RANGES: Final = {
 # and one row handed to SQLite with a cell or two.
 LOOKUP_COST: Final = 2.0
 ROW_COST: Final = 0.5
+#: The part of the rows that a condition leaves of which the source knows nothing.
+_LEFT_BY_EQUAL: Final = 1 / 8
+_LEFT_BY_RANGE: Final = 1 / 4
 #: Of a scan that is not told what to read, dearer than any other: another order of the loops, or
 #: a scan for each side of OR, may tell it.
 _STARVED_COST: Final = 1e15
@@ -205,6 +208,7 @@ def plan(
     known: list[Constraint] = []
     keys: list[Column] = []
     limits: list[int] = []
+    left = 1.0
     others = starved = False
     for i in range(info.nConstraint):
         operation = info.get_aConstraint_op(i)
@@ -241,6 +245,8 @@ def plan(
         known.append(bound or Constraint(column.name, operator, UNKNOWN))
         if operator == "=" and right is None and not column.lookup:
             keys.append(column)
+        elif not column.push:
+            left *= _LEFT_BY_EQUAL if operator == "=" else _LEFT_BY_RANGE
     limit = 0
     if limits and not terms and not others and not info.nOrderBy:
         # In the order of their codes: LIMIT first.
@@ -248,6 +254,7 @@ def plan(
             limit += 1
             info.set_aConstraintUsage_argvIndex(i, limit)
     rows, cost = table.estimate(*request(known))
+    rows = max(rows * left, 1.0)
     for column in keys:
         # Mostly a join, answered from an index; a parameter gets the same benefit of the doubt.
         cost = LOOKUP_COST
