@@ -35,8 +35,8 @@ candidates as materialized (
     union select session from listed
     except select pid from listed
 )
-select pid, thread_name as name, coalesce(username(euid), euid) as user,
+select pid, name, coalesce(username(euid), euid) as user,
        datetime(start_time, 'unixepoch') as started
-from threads
-where pid in (select pid from candidates) and tid = pid
+from processes
+where probed_pid in (select pid from candidates)
   and start_ticks < (select max(start_ticks) from listed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from itertools import islice
 from time import time
 from typing import TYPE_CHECKING, Final, Protocol
@@ -145,7 +146,7 @@ def take(
     :raises QueryError: wrong SQL of a result.
     :raises DataError: a source that cannot be read at all.
     """
-    schemas = {name: tables.load(name).schema for name in chosen}
+    schemas = {name: _kept(tables.load(name).schema) for name in chosen}
     queries = {name: _everything(schema) for name, schema in schemas.items()}
     missing: list[str] = []
     engine.share()
@@ -191,6 +192,14 @@ def _missing(name: str, error: DataError, required: bool) -> str:
     if required:
         raise error
     return f"{name}: not captured: {error}"
+
+
+def _kept(schema: Schema) -> Schema:
+    """``schema`` without columns that only tell the live host what to look for."""
+    kept = [copy(column) for column in schema.columns if not column.parameter]
+    for position, column in enumerate(kept):
+        column.position = position
+    return Schema(schema.name, schema.doc, tuple(kept), schema.examples, schema.key)
 
 
 def _everything(schema: Schema) -> str:

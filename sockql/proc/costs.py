@@ -74,6 +74,8 @@ def visited(request: Request, host: Host) -> tuple[float, bool]:
     operators = {term.operator for term in request.constraints if term.column == "pid"}
     if not operators.isdisjoint(("=", "in")):
         return min(_values(request, "pid"), total), True
+    if request.constrained("probed_pid"):
+        return _values(request, "probed_pid"), True
     return (max(total / 4, 1.0) if operators else total), False
 
 

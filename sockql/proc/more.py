@@ -10,7 +10,7 @@ from sockql.proc import limits as process_limits
 from sockql.proc.maps import kibibytes
 from sockql.proc.procfs import number, readable_text
 from sockql.proc.walk import need
-from sockql.schema import integer, real, text
+from sockql.schema import EQUAL, integer, real, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -189,5 +189,16 @@ class More:
         source="/proc/PID/status VmRSS, /proc/meminfo MemTotal",
         get=_memory_percent,
         needs=need("status", "memory"),
+        hidden=True,
+    )
+    probed_pid = integer(
+        "The same number as pid. A condition on it has each number tried, be it in the listing of "
+        "processes or not, which a rootkit may keep it out of.",
+        source="/proc/PID",
+        get=lambda p: p.pid,
+        push=EQUAL,
+        exact=True,
+        lookup=True,
+        unlisted=True,
         hidden=True,
     )

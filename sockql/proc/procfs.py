@@ -171,13 +171,15 @@ def listing(request: Request, host: Host) -> list[str]:
 
 
 def pids(request: Request, host: Host) -> tuple[list[str], bool]:
-    """The numbers of the processes to visit, as directory names, and whether pid was given.
+    """The numbers of the processes to visit, as directory names, and whether they were given.
 
     A given number need not be one of a process: /proc/N exists for every thread as well.
 
     :raises DataError: when the host's procfs has no processes.
     """
-    wanted = request.values("pid")
+    wanted, probed = map(request.values, ("pid", "probed_pid"))
+    if probed is not None:
+        wanted = probed if wanted is None else wanted & probed
     if wanted is not None:
         if not is_procfs(host):
             listing(request, host)

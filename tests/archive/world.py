@@ -40,4 +40,4 @@ def take(
 
 
 def columns(table: str) -> tuple[Column, ...]:
-    return load(table).schema.columns
+    return tuple(c for c in load(table).schema.columns if c.name != "probed_pid")
