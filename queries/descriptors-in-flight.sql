@@ -12,5 +12,5 @@
 -- references:
 --   - https://man7.org/linux/man-pages/man7/unix.7.html
 select pid, name, coalesce(username(euid), euid) as user, path, fd, target, scm_fds as descriptors
-from fds join processes using (pid)
-where type = 'socket' and scm_fds > 0
+from sockets join fds using (inode) join processes using (pid)
+where family = 'unix' and scm_fds > 0

@@ -14,6 +14,6 @@ select pid, name, coalesce(username(euid), euid) as user, path, src, sport, dst,
        min(last_data_sent, last_data_recv) / 1000 as idle
 from sockets join fds using (inode) join processes using (pid)
 where protocol = 'tcp' and state = 'ESTABLISHED' and timer = 'off'
-  and min(last_data_sent, last_data_recv) >= :seconds * 1000
+  and last_data_sent >= :seconds * 1000 and last_data_recv >= :seconds * 1000
 group by pid, inode
 order by idle desc

@@ -12,6 +12,6 @@
 --   - Programs that are paused, or let the peer wait on purpose.
 select pid, name, coalesce(username(euid), euid) as user, path, status,
        coalesce(protocol, family) as protocol, src, sport, dst, dport, recv_queue
-from sockets join fds using (inode) join processes using (pid)
+from sockets cross join fds using (inode) join processes using (pid)
 where recv_queue >= :bytes
 group by pid, inode

@@ -245,8 +245,10 @@ def plan(
         known.append(bound or Constraint(column.name, operator, UNKNOWN))
         if operator == "=" and right is None and not column.lookup:
             keys.append(column)
+        elif operator in _COMPARISONS:
+            left *= 1.0 if column.push and bound else _LEFT_BY_RANGE
         elif not column.push:
-            left *= _LEFT_BY_EQUAL if operator == "=" else _LEFT_BY_RANGE
+            left *= _LEFT_BY_EQUAL
     limit = 0
     if limits and not terms and not others and not info.nOrderBy:
         # In the order of their codes: LIMIT first.
@@ -300,7 +302,7 @@ def _groups(table: Table[Any], info: apsw.IndexInfo, terms: Sequence[Term]) -> l
 def _operator(column: Column, operation: int, info: apsw.IndexInfo, i: int) -> str | None:
     """How we spell the constraint, None when it is left to SQLite."""
     if operation == apsw.SQLITE_INDEX_CONSTRAINT_EQ:
-        if column.collation:
+        if column.collation or column.late:
             return None
         if column.type == TEXT:
             wanted = "NOCASE" if column.nocase else "BINARY"
@@ -313,7 +315,7 @@ def _operator(column: Column, operation: int, info: apsw.IndexInfo, i: int) -> s
             info.set_aConstraintUsage_in(i, True)
             return "in"
         return "="
-    if operation in _RANGES and column.type == INTEGER:
+    if operation in _RANGES and column.type == INTEGER and not column.late:
         return _RANGES[operation]
     if operation == INET_IN and column.push & CIDR:
         return "inet_in"

@@ -95,7 +95,8 @@ class Column:
     ``parameter`` says that a condition on it tells the source what to read: its rows are not
     among those of a request without it (a path, another root directory).  ``unlisted`` says so of
     some of its rows only: what has the value is found by it, though no listing may have it (the
-    number of a thread in /proc).  ``index``
+    number of a thread in /proc).  ``late`` says that the cell is read only when it is asked for, so
+    that its conditions are left to SQLite, after all others.  ``index``
     says that a value of the column is shared by few rows.  ``needs`` is a bit set
     with a meaning of the table's own (attributes to request, files to read); the request carries
     the union over the columns in use.  ``values`` is the closed set of texts, where there is one;
@@ -111,6 +112,7 @@ class Column:
         "get",
         "hidden",
         "index",
+        "late",
         "lookup",
         "name",
         "needs",
@@ -142,6 +144,7 @@ class Column:
         exact: bool = False,
         hidden: bool = False,
         index: bool = False,
+        late: bool = False,
         lookup: bool = False,
         needs: int = 0,
         nocase: bool = False,
@@ -162,6 +165,7 @@ class Column:
         self.exact = exact
         self.hidden = hidden
         self.index = index
+        self.late = late
         self.lookup = lookup or parameter
         self.unlisted = unlisted
         self.needs = needs

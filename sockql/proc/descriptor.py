@@ -11,7 +11,7 @@ from errno import ENAMETOOLONG, errorcode
 from sockql.proc import devices, extended, procfs
 from sockql.proc.descriptor_kinds import may_be_socket, needs_by_kind
 from sockql.proc.examine import Examiner
-from sockql.proc.fdinfo import PATH_TYPES, head, is_path, socket_inode
+from sockql.proc.fdinfo import PATH_TYPES, head, is_path, number_of, socket_inode
 from sockql.proc.mount_points import MountPoints
 from sockql.proc.procfs import GONE, REFUSED
 
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from sockql.request import Request
 
     #: (pid, fd as listed, inode, tid, link, st_mode of the link, fdinfo, stat, deleted, mount,
-    #: extended attribute or name of the device by its name); shorter where the columns in use need less.  The link of a socket is left out, inode says it all.
+    #: extended attribute or name of the device by its name, what gives scm_fds of the record);
+    #: shorter where the columns in use need less.  The link of a socket is left out, inode says it
+    #: all.
     Descriptor: TypeAlias = tuple[Any, ...]
 
 # Fields of a Descriptor.
@@ -42,6 +44,7 @@ STAT: Final = 7
 DELETED: Final = 8
 MOUNT: Final = 9
 ATTRIBUTES: Final = 10
+LATE: Final = 11
 
 # What has to be read for a column.
 NEED_LINK: Final = 1  # readlink
@@ -55,8 +58,10 @@ NEED_MOUNT: Final = 128  # where the mount is that fdinfo names
 NEED_PROTOCOL: Final = 256  # extended attributes: of sockets,
 NEED_LABEL: Final = 512  # and of everything
 NEED_DEVICE: Final = 1024  # the driver and the name of a device
+NEED_LATE: Final = 2048  # what reads the fdinfo of a socket, for those that are asked for
 
-_REST: Final = NEED_MOUNT | NEED_PROTOCOL | NEED_LABEL | NEED_DEVICE
+_NAMED: Final = NEED_PROTOCOL | NEED_LABEL | NEED_DEVICE
+_REST: Final = _NAMED | NEED_MOUNT | NEED_LATE
 
 
 class Reader:
@@ -154,15 +159,39 @@ class Reader:
         if needs & NEED_LSTAT and data is None:
             mode = os.lstat(number, dir_fd=directory).st_mode
         found = (table.pid, number, inode, table.tid, link, mode, data, status, deleted)
-        place = attributes = None
+        place = attributes = late = None
         if needs & _REST and not table.closed:
             # What has no path is on a mount that is nowhere to be seen.
             if needs & NEED_MOUNT and inode is None and (link is None or is_path(link)):
                 place = self._mount(table, link, data)
-            attributes = self._attributes(needs, table, number, link, status)
-        if table.known and needs & ~NEED_LINK and not self._same(table, number):
+            if needs & _NAMED:
+                attributes = self._attributes(needs, table, number, link, status)
+            late = self.scm_fds
+        if table.known and needs & ~(NEED_LINK | NEED_LATE) and not self._same(table, number):
             return None
-        return *found, place, attributes
+        return *found, place, attributes, late
+
+    def scm_fds(self, r: Descriptor) -> int | None:
+        """The descriptors under way to a socket; None when it is not the one of the record now.
+
+        Most sockets are not of the kind that has a number, and fdinfo costs more than the link.
+        """
+        place = f"{r[PID]}" if r[TID] is None else f"{r[PID]}/task/{r[TID]}"
+        try:
+            directory = procfs.open_directory(place, self.host.proc)
+        except OSError:
+            return None
+        try:
+            data = procfs.read(f"fdinfo/{r[FD]}", directory)
+            same = os.readlink(f"fd/{r[FD]}", dir_fd=directory) == f"socket:[{r[INODE]}]"
+            return number_of(data, b"scm_fds") if same else None
+        except OSError as error:
+            self.failed(error, str(r[PID]), "fdinfo")
+            if self.request.snapshot.sharing is None:
+                self.refusals.report(self.host)
+            return None
+        finally:
+            os.close(directory)
 
     def _mount(self, table: OpenTable, link: str | None, data: bytes | None) -> Place | None:
         """Where the mount is that fdinfo names."""

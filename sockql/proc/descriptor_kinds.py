@@ -8,7 +8,12 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from sockql.request import Request
+
+#: Columns that have nothing to say of a socket, so that a condition on one excludes it.
+_NULL_OF_SOCKETS: Final = ("file_inode", "mount_point", "ns_inode", "ns_type", "tty_index")
 
 
 def needs_by_kind(request: Request) -> tuple[int, int]:
@@ -26,7 +31,11 @@ def may_be_socket(request: Request) -> bool:
     """Whether a socket may be a row for ``request``."""
     types = request.values("type")
     # Only what has a path can be deleted.
-    return (types is None or "socket" in types) and request.values("deleted") != frozenset((1,))
+    if (types is not None and "socket" not in types) or request.values("deleted") == frozenset(
+        (1,)
+    ):
+        return False
+    return not any(map(request.constrained, _NULL_OF_SOCKETS))
 
 
 def _may_be_other(request: Request) -> bool:

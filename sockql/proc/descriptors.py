@@ -17,6 +17,7 @@ from sockql.proc.descriptor import (
     NEED_ANONYMOUS_STAT,
     NEED_DELETED,
     NEED_FDINFO,
+    NEED_LATE,
     NEED_LINK,
     NEED_LSTAT,
     NEED_PATH_STAT,
@@ -120,7 +121,7 @@ class _Walk:
     def _failed(self, error: OSError, name: str, file: str) -> None:
         """Nothing when the process has gone, a count when we are refused, else an error."""
         if error.errno in REFUSED:
-            needs = NEED_FDINFO if file == "fdinfo" else 0
+            needs = NEED_FDINFO | NEED_LATE if file == "fdinfo" else 0
             self.refusals.add(name, error, self.host, needs=needs)
         elif error.errno not in GONE:
             raise procfs.failed(error, self.host, f"{name}/{file}") from None

@@ -6,11 +6,14 @@ from sockql.proc import devices, examine, extended, fdinfo, procfs
 from sockql.proc.descriptor import (
     ATTRIBUTES,
     FDINFO,
+    INODE,
+    LATE,
     LINK,
     MOUNT,
     NEED_DEVICE,
     NEED_FDINFO,
     NEED_LABEL,
+    NEED_LATE,
     NEED_LINK,
     NEED_MOUNT,
     NEED_PATH_STAT,
@@ -97,8 +100,9 @@ class More:
         "Number of descriptors on their way to a unix socket, sent and not yet received; NULL for "
         "everything else, and before Linux 5.11.",
         source="/proc/PID/fdinfo/FD scm_fds",
-        get=lambda r: None if r[FDINFO] is None else fdinfo.number_of(r[FDINFO], b"scm_fds"),
-        needs=NEED_FDINFO,
+        get=lambda r: None if r[INODE] is None else r[LATE](r),
+        needs=NEED_LINK | NEED_LATE,
+        late=True,
         hidden=True,
     )
     sock_protoname = text(

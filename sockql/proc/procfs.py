@@ -34,6 +34,8 @@ _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _FILE: Final = os.O_RDONLY | os.O_CLOEXEC
 #: Requests that a plan names before it only counts them.
 _NOTED: Final = 8
+#: Numbers that may all be of processes.
+_MANY: Final = 256
 
 #: What Request.bounds() says without a condition.
 ANY: Final = (MINIMUM, MAXIMUM)
@@ -183,7 +185,11 @@ def pids(request: Request, host: Host) -> tuple[list[str], bool]:
     if wanted is not None:
         if not is_procfs(host):
             listing(request, host)
-        return [str(pid) for pid in sorted(wanted) if pid > 0], True
+        names = [str(pid) for pid in sorted(wanted) if pid > 0]
+        if len(names) > _MANY:
+            # Most are no process then, which an exception for each would be dear to say.
+            names = [name for name in names if os.access(name, os.F_OK, dir_fd=host.proc)]
+        return names, True
     names = listing(request, host)
     low, high = request.bounds("pid")
     if (low, high) != ANY:
