@@ -1,4 +1,4 @@
-"""Records of one scan in groups, as GROUP BY and count(*) want them, without sorting them.
+"""Records of one scan in groups, as GROUP BY, count(*) and look-ups want them, without sorting them.
 
 All records of a group look alike to a statement that uses no other column, so one of them is
 enough, whose cells are computed once, and their number.
@@ -73,10 +73,24 @@ def keys_of(records: list[Any], columns: Sequence[Column]) -> list[Any]:
     parts = [
         [folded(column, column.get(record)) for record in records]
         if column.nocase and column.values is None
-        else list(map(column.get, records))
+        else column.cells(records)
         for column in columns
     ]
     return parts[0] if len(parts) == 1 else list(zip(*parts))
+
+
+def indexed(records: list[Any], columns: Sequence[Column]) -> dict[Any, Any]:
+    """``{key: records}``, without the keys that hold a NULL: they equal nothing."""
+    keys = keys_of(records, columns)
+    index: dict[Any, Any] = dict(zip(keys, zip(records)))
+    if len(index) != len(records):
+        index = {}
+        for key, record in zip(keys, records):
+            index.setdefault(key, []).append(record)
+    if len(columns) == 1:
+        index.pop(None, None)
+        return index
+    return {key: found for key, found in index.items() if None not in key}
 
 
 def _rank(key: Any) -> Any:

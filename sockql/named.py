@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: The functions of :mod:`sockql.functions`.
 OURS: Final = ("capabilities", "inet_in", "regexp", "service", "tcp_state", "username")
+#: Texts that are worth keeping.
+_MANY: Final = 256
 
 
 class Named:
@@ -31,12 +33,19 @@ class Named:
         self._functions = dict.fromkeys(OURS, "") | modules(osquery=self._dialect.as_osquery)
         #: Tables; only those that turn out to be views have to be made.
         self._tables = {*self._dialect.names, *self._dialect.others}
+        #: Statements that have been looked at; each is, whenever it is prepared.
+        self._made: set[str] = set()
 
     def make(self, sql: str) -> None:
         """Make the views and functions that ``sql`` names, and those that they name themselves.
 
         What is no more than an alias is taken for a name as well, which does no harm.
         """
+        if sql in self._made:
+            return
+        if len(self._made) >= _MANY:
+            self._made.clear()
+        self._made.add(sql)
         for _, token in tokens(sql):
             name = token.strip('"`[]').lower()
             if name in self._functions:

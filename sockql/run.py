@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import chain, repeat
 from time import perf_counter
 
-from sockql.grouping import counted, keys_of, weighed
+from sockql.grouping import counted, indexed, weighed
 from sockql.request import UNKNOWN, Constraint, Request, coerce
 from sockql.scan import folded
 from sockql.schema import INTEGER
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from sockql.grouping import Group
     from sockql.request import Trace
     from sockql.scan import Scan, Term
-    from sockql.schema import Column
     from sockql.statement import Statement
 
 #: Requests with other constants before a scan concludes that they are none.
@@ -243,14 +242,50 @@ class Run:
         identity = self.scan.id, tuple(self.unkeyed), known
         if not self.lookups and identity in collection.lists:
             return collection.lists[identity]
-        unchecked = iter(collection.records)
-        checked = self._checked(unchecked, values, self.unkeyed, fresh=fresh)
-        if checked is unchecked:
+        found: Sequence[Any] = collection.records
+        left = self.unkeyed
+        if isinstance(found, Records) and not self.statement.alone:
+            found, left = self._narrowed(found, values)
+        unchecked = iter(found)
+        checked = self._checked(unchecked, values, left, fresh=fresh)
+        if checked is unchecked and found is collection.records:
             return collection.records
         if self.lookups:
             return list(checked)
         records = collection.lists[identity] = Records(checked)
         return records
+
+    def _narrowed(
+        self, records: Records, values: tuple[Any, ...]
+    ) -> tuple[Sequence[Any], list[int]]:
+        """The fewest of ``records`` that an index on one column gives, and the terms left to check.
+
+        Statements that share what was collected ask for the same few columns over and over.
+        """
+        left = list(self.unkeyed)
+        best: tuple[int, int, list[Sequence[Any]]] | None = None
+        for i in self.unkeyed:
+            term = self.scan.terms[i]
+            bound = term.bind(values[i]) if term.operator in ("=", "in") else None
+            if bound is None:
+                continue
+            wanted = bound.value if bound.operator == "in" else (bound.value,)
+            parts = records.by((term.column,))
+            groups = [parts[key] for key in {folded(term.column, w) for w in wanted} & parts.keys()]
+            size = sum(map(len, groups))
+            if size == len(records):
+                left.remove(i)  # true of all
+            elif best is None or size < best[0]:
+                best = size, i, groups
+        if best is None:
+            return records, left
+        _, i, groups = best
+        left.remove(i)
+        if len(groups) < 2:
+            return (groups[0] if groups else ()), left
+        # In the order in which they were collected.
+        chosen = set(map(id, chain.from_iterable(groups)))
+        return [record for record in records if id(record) in chosen], left
 
     def _look_up(self, values: tuple[Any, ...]) -> Sequence[Any]:
         """The records whose keys equal their ``values``."""
@@ -258,10 +293,9 @@ class Run:
         terms = self.scan.terms
         if records is not self.indexed:
             columns = tuple(terms[i].column for i in self.keys)
-            indexes = records.indexes if isinstance(records, Records) else {}
-            if columns not in indexes:
-                indexes[columns] = _index(records, columns)
-            self.index = indexes[columns]
+            self.index = (
+                records.by(columns) if isinstance(records, Records) else indexed(records, columns)
+            )
             self.indexed = records
             if len(terms) == 1 and terms[0].column.type == INTEGER:
                 self.only_key = 0
@@ -277,20 +311,6 @@ class Run:
             key.append(value)
         found: Sequence[Any] = self.index.get(key[0] if len(key) == 1 else tuple(key), ())
         return found
-
-
-def _index(records: list[Any], columns: Sequence[Column]) -> dict[Any, Any]:
-    """``{key: records}``, without the keys that hold a NULL: they equal nothing."""
-    keys = keys_of(records, columns)
-    index: dict[Any, Any] = dict(zip(keys, zip(records)))
-    if len(index) != len(records):
-        index = {}
-        for key, record in zip(keys, records):
-            index.setdefault(key, []).append(record)
-    if len(columns) == 1:
-        index.pop(None, None)
-        return index
-    return {key: found for key, found in index.items() if None not in key}
 
 
 def _traced(records: Iterator[Any], trace: Trace) -> Iterator[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from time import perf_counter
 
 from sockql.errors import DataError
+from sockql.grouping import indexed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,11 +22,18 @@ if TYPE_CHECKING:
 class Records(list["Any"]):
     """Collected records and, by what is looked up in them, the indexes that were built."""
 
-    __slots__ = ("indexes",)
+    __slots__ = ("_indexes",)
 
     def __init__(self, records: Iterable[Any]) -> None:
         super().__init__(records)
-        self.indexes: dict[tuple[Column, ...], Mapping[Any, Sequence[Any]]] = {}
+        self._indexes: dict[tuple[Column, ...], Mapping[Any, Sequence[Any]]] = {}
+
+    def by(self, columns: tuple[Column, ...]) -> Mapping[Any, Sequence[Any]]:
+        """The records by the cells of ``columns``, see :func:`sockql.grouping.indexed`."""
+        found = self._indexes.get(columns)
+        if found is None:
+            found = self._indexes[columns] = indexed(self, columns)
+        return found
 
 
 class Collection:

@@ -119,7 +119,8 @@ class _Search:
     def of_all(self, kinds: frozenset[str]) -> Iterator[Endpoint]:
         """All endpoints: one walk has both ends."""
         linked = self.links(kinds, None)
-        found = self.find(Wanted(kinds))
+        sockets = None if kinds >= SOCKETS else frozenset(linked) | _peers(linked)
+        found = self.find(Wanted(kinds, sockets=sockets))
         yield from _socket_rows(found, found, linked)
         yield from _file_rows(found, found)
         yield from self.directed(found)

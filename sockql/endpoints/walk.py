@@ -99,20 +99,24 @@ def find(
     if not types:
         return found
     constraints = [Constraint("type", "in", types)]
-    if types == {"socket"} and wanted.sockets is not None:
-        constraints.append(Constraint("inode", "in", wanted.sockets))
+    of_sockets = [Constraint("type", "=", "socket")]
+    if wanted.sockets is not None:
+        of_sockets.append(Constraint("inode", "in", wanted.sockets))
+        if types == {"socket"}:
+            constraints = of_sockets
+    processes = []
     if pids is not None:
-        constraints.append(Constraint("pid", "in", pids))
+        processes.append(Constraint("pid", "in", pids))
     if numbers is not None:
-        constraints.append(Constraint("fd", "in", numbers))
+        processes.append(Constraint("fd", "in", numbers))
     holders, files = found.holders, found.files
     sockets, pipes = wanted.sockets, wanted.pipes
     special: dict[int, set[int]] = {}
     parts = (
-        _request(request, _OF_SOCKETS, [Constraint("type", "=", "socket")]),
+        _request(request, _OF_SOCKETS, of_sockets),
         _request(request, columns, [Constraint("type", "in", types - {"socket"})]),
     )
-    for record in FDS.records(_request(request, columns, constraints, *parts), host):
+    for record in FDS.records(_request(request, columns, [*constraints, *processes], *parts), host):
         inode = _inode(record)
         if inode is not None:
             if sockets is None or inode in sockets:

@@ -9,7 +9,7 @@ import os
 from errno import ENAMETOOLONG, errorcode
 
 from sockql.proc import devices, extended, procfs
-from sockql.proc.descriptor_kinds import may_be_socket, needs_by_kind
+from sockql.proc.descriptor_kinds import may_be_socket, needs_by_kind, socket_inodes
 from sockql.proc.examine import Examiner
 from sockql.proc.fdinfo import PATH_TYPES, head, is_path, number_of, socket_inode
 from sockql.proc.mount_points import MountPoints
@@ -87,7 +87,7 @@ class Reader:
         self.examiner = Examiner.of(request, host)
         #: Links to network namespaces, and where they are: see sockql.network.scope.
         self.leads: dict[str, str] = request.snapshot.memo.setdefault("leads", {})
-        types, inodes = map(request.values, ("type", "inode"))
+        types, inodes = request.values("type"), socket_inodes(request)
         self.sockets_only = request.constrained("inode") or types == frozenset(("socket",))
         self.socket_links = None if inodes is None else {f"socket:[{inode}]" for inode in inodes}
         self.deleted_only = request.values("deleted") == frozenset((1,))

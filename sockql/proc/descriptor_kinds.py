@@ -27,6 +27,18 @@ def needs_by_kind(request: Request) -> tuple[int, int]:
     return sockets, others
 
 
+def socket_inodes(request: Request) -> frozenset[int] | None:
+    """The only inodes that a socket may have that is a row for ``request``; None for any."""
+    found: frozenset[int] = frozenset()
+    for part in request.parts or (request,):
+        if may_be_socket(part):
+            inodes = part.values("inode")
+            if inodes is None:
+                return request.values("inode")
+            found |= inodes
+    return found
+
+
 def may_be_socket(request: Request) -> bool:
     """Whether a socket may be a row for ``request``."""
     types = request.values("type")
