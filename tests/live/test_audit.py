@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -31,8 +34,11 @@ QUERIES = {
 }
 
 
-def traced(folder: Path, *words: str) -> tuple[int, list[str]]:
-    """Status and system calls of ``sockql`` in namespaces where the only other process is 2."""
+def traced(folder: Path, *words: str, open: Sequence[int] = ()) -> tuple[int, list[str]]:
+    """Status and system calls of ``sockql`` in namespaces where the only other process is 2.
+
+    Each of the four processes there has the descriptors ``open``.
+    """
     if os.geteuid() != 0:
         pytest.skip("needs root, to make namespaces")
     for program in ("strace", "unshare"):
@@ -50,6 +56,7 @@ def traced(folder: Path, *words: str) -> tuple[int, list[str]]:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         timeout=120,
+        pass_fds=open,
     )
     if not log.exists():
         pytest.skip(f"no namespaces, or nothing can be traced: {done.stderr.decode()}")
@@ -80,3 +87,29 @@ def test_each_source_is_read_once(tmp_path: Path) -> None:
     )
     assert len(asked) >= 3
     assert set(asked.values()) == {1}
+
+
+def test_the_link_of_a_socket_is_read_once_whichever_tables_tell_of_it(tmp_path: Path) -> None:
+    folder = tmp_path / "queries"
+    folder.mkdir()
+    for name, sql in {
+        "a": "select fd, sport from sockets join fds using(inode) where dport = 2",
+        "b": "select pid, scm_fds from fds where type = 'ns' and scm_fds > 7",
+        "c": "select pid from endpoints where kind = 'unix' and fd = 12345",
+        "d": "select ns_inode from namespaces where descriptor_count > 1e15",
+        "e": "select inode from sockets where owner_state = 'timewait'",
+        "f": "select pid from fds where fd = 12345",
+    }.items():
+        (folder / f"{name}.sql").write_text(HEAD + sql)
+    pair = socket.socketpair()
+    numbers = [fcntl.fcntl(end, fcntl.F_DUPFD, 200 + i) for i in range(20) for end in pair]
+    try:
+        status, calls = traced(tmp_path, "audit", "--strict", f"{folder}/", open=numbers)
+    finally:
+        for number in numbers:
+            os.close(number)
+        for end in pair:
+            end.close()
+    assert status == 0
+    links = Counter(re.findall(r'readlinkat\(\d+, "(2\d\d)"', "\n".join(calls)))
+    assert links == {str(number): 4 for number in numbers}

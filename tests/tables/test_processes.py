@@ -185,8 +185,19 @@ def test_everything_else_is_hidden(host: Host) -> None:
             "task_flags": 0x400000,
             "cpu_percent": 100.0 * 300 / TICKS / (5010.25 - 1000 / TICKS),
             "memory_percent": 10.0,
+            "probed_pid": 42,
         }
     ]
+
+
+def test_a_probed_number_need_not_be_listed(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = os.listdir
+    monkeypatch.setattr(os, "listdir", lambda path: [n for n in listed(path) if n != "42"])
+    columns = ["pid", "name", "probed_pid"]
+    probed = Constraint("probed_pid", "in", frozenset(range(1, 1000)))
+    assert {row[0] for row in rows(TABLE, host, columns)} == {43, 44}
+    found = rows(TABLE, host, columns, probed, Constraint("pid", "in", frozenset((42, 44, 77))))
+    assert sorted(found) == [(42, "a) b\n\\xff", 42), (44, "", 44)]
 
 
 def test_what_is_unset_is_null(host: Host) -> None:
