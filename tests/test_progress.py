@@ -150,6 +150,29 @@ def test_the_line_goes_where_there_are_no_rows(screen: Screen, clock: Clock) -> 
         assert screen.text() == "\rx: 0\r    \r"
 
 
+@pytest.mark.parametrize(("columns", "blanks"), [(80, 6), (6, 5)])
+def test_what_the_terminal_shows_of_ctrl_c_goes_with_the_line(
+    screen: Screen,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    columns: int,
+    blanks: int,
+) -> None:
+    monkeypatch.setattr("sockql.command.terminal.screen_columns", lambda _descriptor: columns)
+    host = Host()
+
+    def interrupted() -> None:
+        with Progress(host):
+            assert host.progress is not None
+            clock.now += PATIENCE
+            host.progress("x", 0, None)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert screen.text() == "\rx: 0\r" + " " * blanks + "\r"
+
+
 def test_a_narrow_terminal_gets_a_part(
     screen: Screen, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -60,7 +60,9 @@ def bindings(queries: Sequence[Query], given: Sequence[str]) -> list[Binding | s
     names = [named(parameter)[0] for parameter in given]
     for name in names:
         if not any(name in query.params for query in queries):
-            raise UsageError(f"-p {name}: none of the audits has a parameter {name}")
+            raise UsageError(
+                f"-p {name}: none of the audits has a parameter {name}{_meant(name, queries)}"
+            )
     found: list[Binding | str] = []
     for query in queries:
         own = [word for word, name in zip(given, names) if name in query.params]
@@ -71,6 +73,13 @@ def bindings(queries: Sequence[Query], given: Sequence[str]) -> list[Binding | s
                 raise
             found.append(str(error).removeprefix(f"{query.name} "))
     return found
+
+
+def _meant(name: str, queries: Sequence[Query]) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, {each for query in queries for each in query.params}, 1)
+    return f"; did you mean {close[0]}?" if close else ""
 
 
 def run(
@@ -134,7 +143,8 @@ def _foreseen(
         return outcome
     missing = [key for key in query.keys if key not in columns]
     if missing:
-        outcome.error = f"{query.path}: keys: the result has no column {missing[0]}"
+        where = f"{query.path}:{query.lines['keys']}"
+        outcome.error = f"{where}: keys: the result has no column {missing[0]}"
     elif baseline is not None:
         keys = () if query.expect == ROWS else query.keys or columns
         baseline.check_keys(query.name, keys)

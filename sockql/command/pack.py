@@ -65,8 +65,8 @@ class _Limited:
         self._alarm.__enter__()
         self._progress.__enter__()
 
-    def __exit__(self, *_: object) -> None:
-        self._progress.__exit__()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._progress.__exit__(kind)
         self._alarm.__exit__()
 
 

@@ -89,7 +89,9 @@ class Progress(Tally):
             self._host.progress = self
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._shown and kind is not None:
+            self._shown += len("^C")  # which the terminal shows behind the line, for Ctrl-C
         self.end()
 
     def __call__(self, table: str, done: int, total: int | None) -> None:
@@ -121,7 +123,7 @@ class Progress(Tally):
 
         # The last column stays free: some terminals would go to the next line.
         text = text[: screen_columns(2) - 1]
-        blanks = " " * (self._shown - len(text))
+        blanks = " " * (min(self._shown, screen_columns(2) - 1) - len(text))
         self._shown = len(text)
         line = f"\r{text}{blanks}" if text else f"\r{blanks}\r"
         try:

@@ -50,6 +50,8 @@ def _list(options: Options) -> int:
         elif options.format is None:
             room = columns(1) if out.terminal else None
             write_rows(options, *describe.listed(queries, room), out)
+            if not queries:
+                say("no saved query has that tag, is so severe and speaks of all these words")
         else:
             write_rows(options, describe.COLUMNS, map(describe.row, queries), out)
     say_notices(library.notices)

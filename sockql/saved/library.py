@@ -144,12 +144,15 @@ class Library:
 def files_in(paths: Iterable[str], library: Library | None = None) -> list[str]:
     """Files as they are, the query files in directories, sorted, and those that ``library`` names.
 
-    :raises UsageError: for a directory that cannot be read, or has none.
+    :raises UsageError: for a directory that cannot be read, or has none, and what is only a name
+        and that of no query.
     """
     found = []
     for path in paths:
         if library is not None and path in library.files and not os.path.exists(path):
             found.append(library.files[path][0])
+        elif library is not None and is_name(path) and not os.path.lexists(path):
+            library.find(path)  # which says what was probably meant
         elif os.path.isdir(path):
             found += _in_directory(path)
         else:

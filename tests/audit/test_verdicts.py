@@ -192,7 +192,7 @@ def test_what_goes_wrong_with_one_audit_does_not_keep_the_others_from_running(
     assert errors == {
         "broken": f"{queries}/broken.sql:2: the header has no key 'sevrity'; did you mean severity?",
         "column": f"{queries}/column.sql:4: no such column: nope",
-        "keys": f"{queries}/keys.sql: keys: the result has no column nme",
+        "keys": f"{queries}/keys.sql:4: keys: the result has no column nme",
         "middle": f"{queries}/middle.sql:4: inet_in: 'e\\x1b[2J<&|' is not an address or CIDR prefix",
         "parameter": "needs a value for port: -p port=INTEGER",
     }
@@ -347,6 +347,8 @@ def test_a_value_that_was_given_wrong_is_wrong_usage_as_it_is_of_run(machine: Ma
         listed=head + "-- params: {allowed: {type: table, columns: [port], default: []}}\n"
         "select port from allowed where 0",
     )
+    said = "sockql: -p more_then: none of the audits has a parameter more_then; did you mean more_than?"
+    assert machine("-p", "more_then=2") == (2, "", f"{said}\n")
     for word, said in (
         ("more_than=x", "many: more_than: an integer is wanted, not 'x'"),
         ("allowed=no.csv", "no.csv: No such file or directory"),

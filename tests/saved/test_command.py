@@ -89,7 +89,8 @@ def test_a_query_is_run_with_parameters_of_their_types(capfd: pytest.CaptureFixt
         (["queries", "-p", "a=1"], 2, "queries takes no SQL and no parameters"),
         (["queries", "check", "--tag", "a"], 2, "--tag, --severity and --search are for the list"),
         (["queries", "--severity", "bad"], 2, "--severity bad: not one of info, low, medium, high"),
-        (["queries", "check", "config"], 2, "config: No such file or directory"),
+        (["queries", "check", "config"], 2, "no saved query config; sockql queries lists them"),
+        (["queries", "check", "./config"], 2, "./config: No such file or directory"),
         (["run", "zz-both", "--search", "x"], 2, "--search is an option of sockql queries"),
     ],
 )
@@ -187,6 +188,17 @@ def test_queries_are_listed_in_every_format(
         0,
         ["zz-listening", "report", "low", "Listeners", "on", "a", "port", "net"],
         "",
+    )
+    status, out, err = sockql(capfd, "queries", "--search", "zz-listening nosuchword")
+    assert (status, out.split("\n")[2:], err) == (
+        0,
+        [""],
+        "sockql: no saved query has that tag, is so severe and speaks of all these words\n",
+    )
+    assert sockql(capfd, "queries", "check", "zz-listenin") == (
+        2,
+        "",
+        "sockql: no saved query zz-listenin; did you mean zz-listening?\n",
     )
     (folder / "zz-bad.sql").write_text("-- title: []\nselect 1")
     status, out, err = sockql(capfd, "queries", "--search", "zz-", "--tsv", "--no-header")
