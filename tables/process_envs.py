@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from sockql.proc import procfs
 from sockql.proc import scan as process_scan
 from sockql.proc.procfs import readable_text
 from sockql.schema import Table, text
@@ -13,7 +12,6 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from sockql.host import Host
-    from sockql.proc.procfs import Refusals
     from sockql.request import Request
 
     Variable: TypeAlias = tuple[int, bytes, "bytes | None"]
@@ -64,11 +62,7 @@ class ProcessEnvs(
     )
 
     def records(self, request: Request, host: Host) -> Iterator[Variable]:
-        def of(pid: int, directory: int, _refusals: Refusals) -> Iterator[Variable]:
-            for key, value in variables(procfs.read("environ", directory)):
-                yield pid, key, value
-
-        return process_scan.scan(request, host, "environ", of)
+        return process_scan.of_file(request, host, "environ", variables)
 
     def estimate(self, request: Request, host: Host) -> tuple[float, float]:
         return process_scan.estimate(request, host, 20.0, 1.0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from operator import itemgetter
 
 from sockql.proc import limits as process_limits
-from sockql.proc import procfs
 from sockql.proc import scan as process_scan
 from sockql.schema import Table, integer, text
 
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from sockql.host import Host
-    from sockql.proc.procfs import Refusals
     from sockql.request import Request
 
     Limit: TypeAlias = tuple[int, str, "int | None", "int | None", "str | None"]
@@ -55,11 +53,7 @@ class ProcessLimits(
     )
 
     def records(self, request: Request, host: Host) -> Iterator[Limit]:
-        def of(pid: int, directory: int, _refusals: Refusals) -> Iterator[Limit]:
-            for limit in process_limits.parse(procfs.read("limits", directory)):
-                yield (pid, *limit)
-
-        return process_scan.scan(request, host, "limits", of)
+        return process_scan.of_file(request, host, "limits", process_limits.parse)
 
     def estimate(self, request: Request, host: Host) -> tuple[float, float]:
         return process_scan.estimate(request, host, 16.0, 1.0)

@@ -23,7 +23,14 @@ from sockql.diag.netlink import (
     message,
 )
 from sockql.errors import KernelRefused, ParseError
-from sockql.network.links import read_links
+from sockql.network.links import (
+    IFLA_EXT_MASK,
+    IFLA_IFNAME,
+    RTEXT_FILTER_SKIP_STATS,
+    RTM_GETLINK,
+    RTM_NEWLINK,
+    read_links,
+)
 from sockql.network.scope import visit
 from sockql.request import MAXIMUM
 
@@ -37,8 +44,6 @@ if TYPE_CHECKING:
     from sockql.request import Request
     from sockql.schema import Getter, Value
 
-RTM_NEWLINK: Final = 16
-RTM_GETLINK: Final = 18
 RTM_NEWADDR: Final = 20
 RTM_GETADDR: Final = 22
 RTM_NEWROUTE: Final = 24
@@ -333,8 +338,6 @@ def interface_name(name: str) -> Getter:
 def interface_request(index: int = 0, name: bytes = b"") -> bytes:
     """Asks for one interface by its index or name, for all of them when neither is given."""
     from struct import pack
-
-    from sockql.network.links import IFLA_EXT_MASK, IFLA_IFNAME, RTEXT_FILTER_SKIP_STATS
 
     details = attribute(IFLA_EXT_MASK, pack("=I", RTEXT_FILTER_SKIP_STATS))
     if name:

@@ -12,7 +12,7 @@ from sockql.schema import EQUAL, RANGE, integer
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from typing import TypeVar
+    from typing import Any, TypeVar
 
     from sockql.host import Host
     from sockql.proc.procfs import Refusals
@@ -86,6 +86,21 @@ def scan(
         finally:
             os.close(directory)
     refusals.report(host)
+
+
+def of_file(
+    request: Request,
+    host: Host,
+    file: str,
+    parse: Callable[[bytes], Iterable[tuple[Any, ...]]],
+) -> Iterator[tuple[Any, ...]]:
+    """What ``parse`` makes of the content of ``file`` of each process, the pid before each."""
+
+    def of(pid: int, directory: int, _refusals: Refusals) -> Iterator[tuple[Any, ...]]:
+        for found in parse(procfs.read(file, directory)):
+            yield (pid, *found)
+
+    return scan(request, host, file, of)
 
 
 def estimate(

@@ -8,9 +8,7 @@ from __future__ import annotations
 from errno import ENOENT
 from operator import itemgetter
 
-from sockql.diag.netlink import NETLINK_SOCK_DIAG, BrokenOff
 from sockql.diag.protocols import has, in_use
-from sockql.errors import KernelRefused
 from sockql.sockets.names import ETHERTYPES, NETLINK_PROTOCOLS
 from sockql.sockets.plan import INET_ONLY
 from sockql.sockets.record import (
@@ -25,13 +23,14 @@ from sockql.sockets.record import (
     TIPC_STATES,
     VSOCK_STATES,
 )
-from sockql.sockets.whole import Refused, repeat
+from sockql.sockets.whole import Refused, whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from typing import Any, Final
 
+    from sockql.errors import KernelRefused
     from sockql.host import Host
     from sockql.request import Request
     from sockql.sockets.record import Origin, SocketRecord
@@ -232,22 +231,6 @@ def _dump(scan: Scan, name: str) -> Iterator[list[SocketRecord]]:
         return batch
 
     for packed in module.dump_requests(request):
-        batches = 0
-        broken = False
-        try:
-            for view in host.netlink(NETLINK_SOCK_DIAG, packed):
-                host.check()
-                request.trace.bytes += len(view)
-                batch = unique(view)
-                batches += bool(batch)
-                scan.count(batch)
-                yield batch
-        except KernelRefused as error:
-            if seen:
-                raise
-            raise Refused(error) from None
-        except BrokenOff:
-            broken = True
-        if broken or batches > 1:
-            # The kernel goes on by position: what came or went meanwhile made it miss some.
-            yield from repeat(request, host, unique, packed, broken, 2)
+        for batch in whole(request, host, packed, unique, unique, 2):
+            scan.count(batch)
+            yield batch

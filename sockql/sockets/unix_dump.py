@@ -9,8 +9,6 @@ from itertools import chain
 
 from sockql.diag import unix as unix_diag
 from sockql.diag.inet import ALL_STATES, SOCK_DIAG_BY_FAMILY
-from sockql.diag.netlink import NETLINK_SOCK_DIAG, BrokenOff
-from sockql.errors import KernelRefused
 from sockql.sockets.plan import UNIX_SOCKTYPES, state_words, unix_states
 from sockql.sockets.record import (
     ESTABLISHED,
@@ -20,7 +18,7 @@ from sockql.sockets.record import (
     SHOW_SHIFT,
     UNIX_STATES,
 )
-from sockql.sockets.whole import UNIX_COOKIE, Refused, repeat, unique, unseen
+from sockql.sockets.whole import UNIX_COOKIE, Refused, unique, unseen, whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,7 +64,7 @@ def unix(scan: Scan) -> Iterator[Iterable[SocketRecord]]:
 def _dump(
     scan: Scan,
     decode: Callable[[memoryview], Iterable[SocketRecord]],
-    request: bytes,
+    packed: bytes,
     name: str,
 ) -> Iterator[list[SocketRecord]]:
     """One dump, its rows unique by cookie.
@@ -77,29 +75,14 @@ def _dump(
     :raises Refused: when the kernel refused before the first row.
     """
     seen: set[int] = set()
-    batches = 0
-    broken = False
-    try:
-        for view in scan.host.netlink(NETLINK_SOCK_DIAG, request):
-            scan.host.check()
-            scan.request.trace.bytes += len(view)
-            batch = unique(decode(view), seen)
-            batches += bool(batch)
-            scan.count(batch)
-            yield batch
-    except KernelRefused as error:
-        if seen:
-            raise
-        raise Refused(error) from None
-    except BrokenOff:
-        broken = True
-    if broken or batches > 1:
 
-        def rest(view: memoryview) -> list[SocketRecord]:
-            view = unseen(view, SOCK_DIAG_BY_FAMILY, UNIX_COOKIE, seen, name)
-            return unique(decode(view), seen)
+    def batch(view: memoryview) -> list[SocketRecord]:
+        return unique(decode(view), seen)
 
-        # Chains are long: in the busiest of times three dumps may lack the same socket.
-        for batch in repeat(scan.request, scan.host, rest, request, broken, 3):
-            scan.count(batch)
-            yield batch
+    def rest(view: memoryview) -> list[SocketRecord]:
+        return batch(unseen(view, SOCK_DIAG_BY_FAMILY, UNIX_COOKIE, seen, name))
+
+    # Chains are long: in the busiest of times three dumps may lack the same socket.
+    for found in whole(scan.request, scan.host, packed, batch, rest, 3):
+        scan.count(found)
+        yield found

@@ -103,6 +103,40 @@ def unseen(view: memoryview, type: int, at: int, seen: set[int], request: str) -
     return memoryview(b"".join(parts))
 
 
+def whole(
+    request: Request,
+    host: Host,
+    packed: bytes,
+    batch: Callable[[memoryview], list[SocketRecord]],
+    rest: Callable[[memoryview], list[SocketRecord]],
+    rounds: int,
+) -> Iterator[list[SocketRecord]]:
+    """The batches of the dump ``packed``, and what is missing of one that is longer than a batch.
+
+    ``batch`` gives the records of a datagram that were not seen yet, ``rest`` does so in the dumps
+    that follow, of which there are so many ``rounds`` at most.
+
+    :raises Refused: when the kernel refused before the first row.
+    """
+    batches = 0
+    broken = False
+    try:
+        for view in host.netlink(NETLINK_SOCK_DIAG, packed):
+            host.check()
+            request.trace.bytes += len(view)
+            found = batch(view)
+            batches += bool(found)
+            yield found
+    except KernelRefused as error:
+        if batches:
+            raise
+        raise Refused(error) from None
+    except BrokenOff:
+        broken = True
+    if broken or batches > 1:
+        yield from repeat(request, host, rest, packed, broken, rounds)
+
+
 def repeat(
     request: Request,
     host: Host,
