@@ -16,6 +16,7 @@ from sockql.archive.files import lock, refuse_links, refuse_unfinished, replace
 from sockql.archive.layout import APPLICATION, FORMAT, OWN, identify
 from sockql.archive.writing import PARENT, TableWriter
 from sockql.errors import UsageError
+from sockql.loading.databases import readable
 from sockql.loading.names import quoted
 
 if TYPE_CHECKING:
@@ -89,11 +90,13 @@ class DatabaseFile:
         connection = self._connection
         if append:
             # Whoever else has the file open sees all of it or none; and so do we.
-            old = sqlite3.connect(f"{_uri(self._path)}?mode=ro", uri=True)
-            try:
-                old.backup(connection)
-            finally:
-                old.close()
+            with readable(self._path) as uri:
+                old = sqlite3.connect(uri, uri=True)
+                try:
+                    old.backup(connection)
+                finally:
+                    old.close()
+            connection.execute("PRAGMA journal_mode = DELETE")  # whatever the old one had
         # Until it is put in its place nobody else sees it, and a crash leaves the old one.
         for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -65536"):
             connection.execute(f"PRAGMA {pragma}")
@@ -240,9 +243,3 @@ def _check(schema: Schema) -> None:
             f"--sql for {schema.name}: {len(schema.columns):,} columns, but a table has room for "
             f"{_COLUMNS - 1:,}"
         )
-
-
-def _uri(path: str) -> str:
-    from urllib.parse import quote
-
-    return f"file:{quote(os.fsencode(os.path.abspath(path)))}"

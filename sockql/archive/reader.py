@@ -15,7 +15,7 @@ from sockql.archive.layout import OWN, identify
 from sockql.archive.moments import choose
 from sockql.dialect import SOCKQL
 from sockql.errors import DataError, NotCaptured
-from sockql.loading.databases import uri
+from sockql.loading.databases import readable, reason
 from sockql.loading.names import quoted
 from sockql.request import MAXIMUM, MINIMUM
 from sockql.schema import EQUAL, INTEGER, RANGE, Column, Schema, Table, View
@@ -45,9 +45,10 @@ class Archive:
         identify(path)
         self.path = path
         try:
-            self._connection = apsw.Connection(
-                uri(path), apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
-            )
+            with readable(path) as uri:
+                self._connection = apsw.Connection(
+                    uri, apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+                )
             # A column that somebody took away is an error, not a text of its name.
             self._connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, 0)
             try:
@@ -56,7 +57,7 @@ class Archive:
                 self._connection.close(True)
                 raise
         except apsw.Error as error:
-            raise DataError(f"{path}: {error}") from None
+            raise DataError(f"{path}: {reason(path, error)}") from None
 
     def _read(self, at: str) -> None:
         known = list(self._connection.execute("SELECT id, epoch FROM snapshots"))
@@ -173,7 +174,7 @@ class Archive:
         try:
             yield from self._connection.execute(sql, values)
         except apsw.Error as error:
-            raise DataError(f"{self.path}: {error}") from None
+            raise DataError(f"{self.path}: {reason(self.path, error)}") from None
 
     def close(self) -> None:
         """Close the file."""

@@ -1,8 +1,14 @@
-"""Databases of SQLite as files: whether one is whole, and attaching it for reading."""
+"""Databases of SQLite as files: whether one is whole, and reading it without a trace.
+
+Of a database with a write-ahead log SQLite makes the log and its index, and leaves them beside the
+file, when it opens one for reading only, or cannot open it where nothing can be made.  So unless
+both are there, for somebody has the database open, a copy is read, the log included.
+"""
 
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 import apsw
@@ -11,10 +17,14 @@ from sockql.errors import UsageError
 from sockql.loading.names import check, quoted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sockql.engine import Engine
 
 _MAGIC: Final = b"SQLite format 3\0"
 _HEADER: Final = 100
+#: How often a copy is begun anew because somebody has written meanwhile.
+_TRIES: Final = 5
 
 
 def attach(engine: Engine, name: str, path: str) -> None:
@@ -27,16 +37,104 @@ def attach(engine: Engine, name: str, path: str) -> None:
     check(f"attaching {path}", name)
     examine(path)
     try:
-        engine.trusted("ATTACH ? AS " + quoted(name), (uri(path),))
-        found = engine.trusted(f"SELECT name FROM {quoted(name)}.sqlite_schema")  # noqa: S608 (quoted)
+        with readable(path) as uri:
+            engine.trusted("ATTACH ? AS " + quoted(name), (uri,))
+            found = engine.trusted(f"SELECT name FROM {quoted(name)}.sqlite_schema")  # noqa: S608 (quoted)
     except apsw.Error as error:
-        reason = str(error).partition(": file:")[0]
-        raise UsageError(f"{path}: {reason}") from None
+        raise UsageError(f"{path}: {reason(path, error)}") from None
     engine.shadow(str(table) for (table,) in found)
 
 
-def uri(path: str) -> str:
-    """The URI that opens the database ``path`` for reading only."""
+@contextmanager
+def readable(path: str) -> Iterator[str]:
+    """A URI that opens the database ``path``, or a copy of it, for reading only, within the context.
+
+    Nothing is made or changed beside the file.  What is open stays readable after the context.
+
+    :raises UsageError: when the file cannot be copied, or is written to all the time.
+    """
+    if not _logs(path) or (os.path.exists(path + "-wal") and os.path.exists(path + "-shm")):
+        yield _uri(path)
+        return
+    import shutil
+    import tempfile
+
+    from sockql import unfinished
+
+    folder = tempfile.gettempdir()
+    unfinished.sweep(folder)
+    temporary = unfinished.name(folder)
+    lock = -1
+    try:
+        try:
+            lock = unfinished.make_folder(temporary)
+            copy = _copy(path, temporary)
+        except OSError as error:
+            raise UsageError(f"{path}: copying it to {folder}: {error.strerror}") from None
+        connection = apsw.Connection(copy, apsw.SQLITE_OPEN_READWRITE)
+        try:
+            connection.execute("PRAGMA journal_mode = DELETE")  # takes over what is in the log
+        finally:
+            connection.close()
+        yield _uri(copy)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if lock >= 0:
+            os.close(lock)
+
+
+def _logs(path: str) -> bool:
+    """Whether the database ``path`` has a write-ahead log."""
+    with open(path, "rb") as file:
+        return file.read(_HEADER)[18:20] == b"\2\2"
+
+
+def _copy(path: str, folder: str) -> str:
+    """A copy of the database ``path`` and its log in ``folder``, as they are at one instant.
+
+    :raises OSError: when that does not work.
+    :raises UsageError: when somebody writes to it all the time.
+    """
+    from shutil import copyfile
+
+    def stamps() -> list[tuple[int, int, int] | None]:
+        return [_stamp(path), _stamp(path + "-wal")]
+
+    copy = os.path.join(folder, "copy.db")
+    for _ in range(_TRIES):
+        before = stamps()
+        copyfile(path, copy)
+        if before[1] is not None:
+            copyfile(path + "-wal", copy + "-wal")
+        if stamps() == before:
+            return copy
+    raise UsageError(f"{path}: somebody writes to it all the time")
+
+
+def _stamp(path: str) -> tuple[int, int, int] | None:
+    """What tells two states of a file apart; None where there is none."""
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def reason(path: str, error: apsw.Error) -> str:
+    """Why a database cannot be read: what SQLite does not say, else what it says, without its URI."""
+    for beside in (path + "-wal", path + "-shm"):
+        if os.path.exists(beside) and not os.access(beside, os.R_OK):
+            return f"its log {beside} may not be read"
+    with suppress(OSError):
+        if os.stat(path + "-journal").st_size and not isinstance(error, apsw.CorruptError):
+            return (
+                f"a program that wrote to it has not finished: there is {path}-journal; "
+                "open it once with another SQLite program"
+            )
+    return str(error).partition(": file:")[0]
+
+
+def _uri(path: str) -> str:
     from urllib.parse import quote
 
     return f"file:{quote(os.fsencode(os.path.abspath(path)))}?mode=ro"
