@@ -599,6 +599,7 @@ _NAMES = st.sampled_from(
         *("queries", "query", "packs", "schedule", "views", "decorators", "options", "discovery"),
         *("platform", "version", "shard", "interval", "load", "always", "*", "description"),
         *("apiVersion", "kind", "spec", "name", "pack_delimiter", "startup_priority", "resolution"),
+        *("policies", "reports", "path", "type", "critical", "labels_include_any", "disabled"),
     ]
 )
 _TEXTS = st.sampled_from(
@@ -811,6 +812,11 @@ def test_a_query_of_fleets_without_sql_is_wrong(write: Write) -> None:
     path = write("apiVersion: v1\nkind: report\nspec:\n  name: a\n  query: [1]", "fleet.yml")
     query = only(read(str(path)))
     assert (query.skip, query.wrong) == (f"{path}:4: it has a list for a `query`", True)
+
+
+def test_a_document_without_a_query_is_refused_as_json_too(write: Write) -> None:
+    path = write('{"apiVersion": "v1", "kind": "label", "spec": {"name": "a"}}')
+    assert failure(path) == "sample.conf:1: there is no query in it"
 
 
 def test_aliases_do_not_grow(write: Write) -> None:

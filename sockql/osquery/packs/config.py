@@ -75,6 +75,8 @@ def _add_file(path: str, found: PackFile) -> None:
         from sockql.osquery.packs import fleet
 
         fleet.add_documents([node], found)
+        if not found.packs and not found.mistakes:
+            node.fail("there is no query in it")
     elif any(key in top for key in _CONFIGURATION):
         _add_configuration(node, found)
         for more in matching(f"{escape(path)}.d/*.conf") if path != "-" else ():
