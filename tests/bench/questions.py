@@ -5,9 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from tests.bench.measure import Subject
+from sockql.saved.library import Library, shipped_directory
+from sockql.saved.query import AUDIT
+from sockql.tables import load
+from tests.bench.measure import Subject, measure
 
 STANDARD = {"tcp": 50_000, "processes": 50}
 LARGE = {"tcp": 100_000, "processes": 50, "unix": 50_000, "pipes": 50_000, "files": 50_000}
@@ -97,6 +101,12 @@ MANY_BOUNDS = (
     Bound("other ends of one process, net of start-up", "ends", "lsof ends", 0.5, net=True),
     Bound("other ends of all unix sockets", "unix ends", "lsof unix ends", 0.5),
 )
+AUDIT_BOUND = Bound(
+    "every shipped audit, against the slowest alone", "audits", "slowest audit", 1.5, more=1.0
+)
+SNAPSHOT_BOUND = Bound("`snapshot`, against counting every cell", "snapshot", "every cell", 4)
+CAPTURED = ("sockets", "fds", "processes")
+MOST_SNAPSHOT = 30_000_000
 MOST_MEMORY = 200_000_000
 MANY_MOST_MEMORY = 250_000_000
 MOST_MEMORY_STATES = 120_000_000
@@ -109,6 +119,7 @@ class Bench:
 
     def __init__(self, sockql: str, python: str, ready: dict[str, Any]) -> None:
         self.ready = ready
+        self.sockql = sockql
         self.pid = ready["pids"][len(ready["pids"]) // 2]
         csv = (sockql, "--csv")
         one = f"select fd, type, target, inode, mode, flags, pos from fds where pid = {self.pid}"
@@ -144,6 +155,33 @@ class Bench:
             Subject("everywhere", (*ask, EVERYWHERE)),
         )
         self.subjects = {subject.name: subject for subject in listed}
+
+    def add_snapshot(self, file: Path) -> None:
+        """The subjects of a snapshot, which is written to ``file``."""
+        counts = []
+        for name in CAPTURED:
+            columns = [f'count("{c.name}")' for c in load(name).schema.columns if not c.parameter]
+            counts.append(f"select count(*), {', '.join(columns)} from {name}")
+        tables = ",".join(CAPTURED)
+        for subject in (
+            Subject("snapshot", (self.sockql, "snapshot", str(file), "--tables", tables)),
+            Subject("every cell", (self.sockql, "--csv", "; ".join(counts))),
+        ):
+            self.subjects[subject.name] = subject
+
+    def add_audits(self, report: Path) -> None:
+        """The subjects of all shipped audits, and of that which takes longest when run alone.
+
+        What they find goes to the file ``report``.
+        """
+        audits = [
+            query.name for query in Library([shipped_directory()]).all() if query.kind == AUDIT
+        ]
+        command = (self.sockql, "audit", "-o", str(report))
+        alone = {name: measure((*command, name)).wall for name in audits}
+        slowest = max(alone, key=lambda name: alone[name])
+        self.subjects["audits"] = Subject("audits", command)
+        self.subjects["slowest audit"] = Subject("slowest audit", (*command, slowest))
 
     def run(self, names: Sequence[str], rounds: int) -> None:
         """Measure the subjects, one after the other, ``rounds`` times; the first time is lost."""

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tests.bench.measure import Traced
+from tests.bench.measure import Subject, Traced
 from tests.bench.questions import MOST_MEMORY, MOST_NETLINK, Bench, Bound, Verdict
 
 #: What was looked at, what was found, the bound, and whether it is kept.
@@ -65,6 +65,28 @@ MANY_PAGE = """
 | | found | bound | |
 |---|---|---|---|
 | Peak memory of any of these | {memory} MB | ≤ {most} MB | {word} |
+
+| command | wall, ms | processor, ms | peak memory, MB | rows | runs |
+|---|---:|---:|---:|---:|---:|
+{costs}
+"""
+
+#: What stands for a command that says less, or too much, by itself.
+OTHER_WORDS = {
+    "every": "sockql without it",
+    "every cell": "select count(*), count(a), count(b), … of each table",
+}
+
+KEPT_PAGE = """
+## Audits and snapshots of {load}
+
+| question | sockql, ms | peer | peer, ms | ratio | bound | |
+|---|---:|---|---:|---:|---|---|
+{verdicts}
+
+| | found | bound | |
+|---|---|---|---|
+{limits}
 
 | command | wall, ms | processor, ms | peak memory, MB | rows | runs |
 |---|---:|---:|---:|---:|---:|
@@ -139,9 +161,7 @@ def verdict_rows(verdicts: Sequence[Verdict], bench: Bench) -> list[str]:
     rows = []
     for verdict in verdicts:
         bound, peer = verdict.bound, bench.subjects[verdict.bound.peer]
-        command = " ".join([Path(peer.command[0]).name, *peer.command[1:]])
-        if bound.peer == "every":
-            command = "sockql without it"
+        command = OTHER_WORDS.get(bound.peer) or " ".join(words_of(peer))
         if verdict.ratio is None:
             ratio, word = "-", f"{peer.command[0]} is not installed"
         else:
@@ -190,12 +210,19 @@ def limit_texts(lines: Sequence[Line]) -> list[str]:
     ]
 
 
+def words_of(subject: Subject) -> list[str]:
+    """The command, without the folders of what it names."""
+    return [Path(word).name if word[:1] == "/" else word for word in subject.command]
+
+
 def cost_rows(bench: Bench) -> list[str]:
     """The lines of the table of everything that was run."""
     rows = []
     for subject in bench.subjects.values():
         if subject.samples:
-            words = [Path(subject.command[0]).name, *subject.command[1:]]
+            words = words_of(subject)
+            if subject.name == "every cell":
+                words[-1] = OTHER_WORDS[subject.name]
             command = " ".join(f'"{word}"' if " " in word else word for word in words)
             rows.append(
                 f"| `{command}` | {milliseconds(subject.wall)} | {milliseconds(subject.cpu)}"

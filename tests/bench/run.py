@@ -18,16 +18,17 @@ import os
 import platform
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from tests.bench.load import running
 from tests.bench.measure import environment, trace
 from tests.bench.namespaces import inhabited
 from tests.bench.questions import (
+    AUDIT_BOUND,
     BOUNDS,
     HUGE,
     LARGE,
@@ -40,13 +41,16 @@ from tests.bench.questions import (
     MOST_MEMORY,
     MOST_MEMORY_STATES,
     MOST_SECONDS_NAMESPACES,
+    MOST_SNAPSHOT,
     NAMESPACES,
+    SNAPSHOT_BOUND,
     STANDARD,
     STANDARD_SUBJECTS,
     Bench,
     say,
 )
 from tests.bench.report import (
+    KEPT_PAGE,
     LARGE_PAGE,
     LIMITS_PAGE,
     MANY_PAGE,
@@ -112,7 +116,7 @@ def measure_standard(
         bench = Bench(arguments.sockql, python, ready)
         bench.run(STANDARD_SUBJECTS, arguments.rounds)
         traces = {}
-        with tempfile.TemporaryDirectory() as folder:
+        with TemporaryDirectory() as folder:
             for name in ("nothing", "one"):
                 traces[name] = trace(bench.subjects[name].command, Path(folder) / name)
     if arguments.inside:
@@ -184,6 +188,34 @@ def measure_many(arguments: argparse.Namespace, python: str) -> tuple[str, dict[
     return page, measured(bench), kept and all(verdict.kept is not False for verdict in verdicts)
 
 
+def measure_kept(arguments: argparse.Namespace, python: str) -> tuple[str, dict[str, Any], bool]:
+    """Measure audits and snapshots: the page, the record, whether all is kept."""
+    with running(**smaller(STANDARD, arguments.divide)) as ready, TemporaryDirectory() as folder:
+        say(f"up after {ready['seconds']} s: {load_text(ready)}")
+        bench = Bench(arguments.sockql, python, ready)
+        file = Path(folder) / "snapshot.db"
+        bench.add_snapshot(file)
+        bench.run(["snapshot", "every cell"], max(arguments.rounds // 2, 1))
+        size = file.stat().st_size
+        bench.add_audits(Path(folder) / "report.txt")
+        bench.run(["audits", "slowest audit"], arguments.rounds)
+    verdicts = [bench.verdict(bound) for bound in (AUDIT_BOUND, SNAPSHOT_BOUND)]
+    kept = size <= MOST_SNAPSHOT
+    limit = (
+        "Size of the snapshot",
+        f"{size / 1e6:.0f} MB",
+        f"≤ {MOST_SNAPSHOT / 1e6:.0f} MB",
+        kept,
+    )
+    page = KEPT_PAGE.format(
+        load=load_text(ready),
+        verdicts="\n".join(verdict_rows(verdicts, bench)),
+        limits="\n".join(limit_texts([limit])),
+        costs="\n".join(cost_rows(bench)),
+    )
+    return page, measured(bench), kept and all(verdict.kept is not False for verdict in verdicts)
+
+
 def measure_huge(arguments: argparse.Namespace, python: str) -> tuple[str, dict[str, Any], bool]:
     """Measure the memory of scans of very many sockets: the page, the record, whether all is kept."""
     with running(**smaller(HUGE, arguments.divide)) as ready:
@@ -245,6 +277,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     python = interpreter_of(Path(arguments.sockql))
     page, record, kept = measure_standard(arguments, python)
     result: dict[str, Any] = {"kernel": platform.release(), "standard": record}
+    more, result["kept"], other_kept = measure_kept(arguments, python)
+    page, kept = page + more, kept and other_kept
     if not arguments.no_large:
         more, result["large"], large_kept = measure_large(arguments, python)
         page, kept = page + more, kept and large_kept
