@@ -133,7 +133,7 @@ def measured(bench: Bench) -> dict[str, Any]:
         "load": {key: value for key, value in bench.ready.items() if isinstance(value, int)},
         "subjects": {
             name: {
-                "command": [Path(subject.command[0]).name, *subject.command[1:]],
+                "command": words_of(subject),
                 "seconds": subject.wall,
                 "cpu_seconds": subject.cpu,
                 "memory_bytes": subject.memory,
