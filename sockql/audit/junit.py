@@ -78,7 +78,9 @@ def _case(report: Report, outcome: Outcome) -> Element:
 
 
 def _rows(outcome: Outcome) -> Iterator[str]:
-    """The rows as lines; what XML cannot have is escaped as for a terminal."""
+    """The rows, and what else there may be; what XML cannot have is escaped as for a terminal."""
     for row in () if outcome.missing else outcome.rows:
         cells = as_object(outcome.columns, row)
         yield ", ".join(f"{escape(name)} = {display(c)}" for name, c in cells.items())
+    for notice in outcome.notices:
+        yield f"{INCOMPLETE}: {escape(notice)}"

@@ -175,6 +175,9 @@ def markdown(report: Report) -> str:
             parts.append(outcome.summary)
         else:
             parts.append(_table(outcome.columns, outcome.rows))
+        if outcome.notices:
+            lines = [f"- {plain.text(notice)}" for notice in outcome.notices]
+            parts.append("There may be more:\n\n" + "\n".join(lines))
         if query.false_positives:
             lines = [f"- {plain.text(' '.join(text.split()))}" for text in query.false_positives]
             parts.append("It may be wrong:\n\n" + "\n".join(lines))

@@ -61,7 +61,7 @@ KEYS: Final = {
     "references": "A list of texts, such as addresses of pages, or one text.",
     "false positives": "A list of texts, or one text: what is found although it is all right.",
     "keys": "A list of the columns that identify a row, to know a finding again.",
-    "live": "`true` for a query that a snapshot (`--from`) cannot answer, whatever is in it.",
+    "live": "`true` for a query that neither a snapshot (`--from`) nor a copy of `/proc` can answer.",
     "timeout": "Seconds after which the query is given up, unless `--timeout` says otherwise.",
 }
 

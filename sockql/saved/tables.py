@@ -17,7 +17,7 @@ class Tables:
     """A context in which a query runs: its tables are there, each under its parameter's name.
 
     :raises UsageError: when there is such a temporary table already, or a file cannot be loaded.
-    :raises NotCaptured: for a query of the live host over a snapshot.
+    :raises NotCaptured: for a query of the live host over a snapshot, or a copy of a procfs.
     """
 
     def __init__(self, engine: Engine, query: Query, binding: Binding) -> None:
@@ -27,11 +27,8 @@ class Tables:
         self._made: list[str] = []
 
     def __enter__(self) -> None:
-        if self._query.live and self._engine.file is not None:
-            raise NotCaptured(
-                f"{self._engine.file}: {self._query.name} looks for what only the live host can "
-                "tell; no snapshot has it"
-            )
+        if self._query.live:
+            self._refuse_what_is_recorded()
         try:
             for name, file in self._binding.tables.items():
                 self._make(self._query.params[name], file)
@@ -39,6 +36,15 @@ class Tables:
         except BaseException:
             self._drop()
             raise
+
+    def _refuse_what_is_recorded(self) -> None:
+        from sockql.proc.procfs import is_procfs
+
+        said = f"{self._query.name} looks for what only the live host can tell"
+        if self._engine.file is not None:
+            raise NotCaptured(f"{self._engine.file}: {said}; no snapshot has it")
+        if not is_procfs(self._engine.host):
+            raise NotCaptured(f"{self._engine.host.proc_path}: {said}; this is a copy of a procfs")
 
     def _make(self, param: Param, file: str | None) -> None:
         from sockql.loading.lists import create, load

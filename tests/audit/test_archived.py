@@ -101,6 +101,17 @@ def test_what_was_not_run_is_told_in_every_format(archived: Machine) -> None:
     assert archived.run("run", "looking", "--csv", "--netns", "self")[0] == 0
 
 
+def test_a_copy_of_a_procfs_is_no_live_host(machine: Machine) -> None:
+    machine.write(looking=HEAD + "-- live: true\nselect pid from processes where pid < 0")
+    said = "proc: looking looks for what only the live host can tell; this is a copy of a procfs"
+    (found,) = machine.json("looking")["audits"]
+    assert (found["verdict"], found["notices"]) == (
+        "incomplete",
+        [f"{machine.root}/{said}"],
+    )
+    assert machine.run("run", "looking", "--proc", "proc") == (3, "", f"sockql: {said}\n")
+
+
 def test_a_column_that_one_audit_misses_is_nothing_to_the_others(archived: Machine) -> None:
     """As in a file that an older version wrote."""
     with sqlite3.connect(archived.root / "taken.db") as database:

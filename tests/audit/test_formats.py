@@ -274,3 +274,19 @@ def test_a_query_pays_nothing_for_audits(name: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_what_a_finding_has_not_seen_is_in_each_report(machine: Machine) -> None:
+    machine.write(some=HEAD + "select fd from fds where pid = 42 and coalesce(size, 1) = 1")
+    notice = LOST
+    root = junit(machine, "some")
+    (failure,) = root.iter("failure")
+    assert failure.text == f"T: 1 row\nfd = 3\nincomplete: {notice}"
+    (invocation,) = sarif(machine, "some")["runs"][0]["invocations"]
+    assert [each["message"]["text"] for each in invocation["toolExecutionNotifications"]] == [
+        notice
+    ]
+    assert f"| 3 |\n\nThere may be more:\n\n- {notice}\n" in re.sub(
+        " +", " ", machine("some", "--markdown")[1]
+    )
+    assert f"  3\n  incomplete: {notice}\n" in re.sub(" +3\n", "  3\n", machine("some")[1])
