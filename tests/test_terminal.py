@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sockql.command.terminal import ESCAPED, columns, display, escape, escape_json, width
+from sockql.command.terminal import ESCAPED, columns, counted, display, escape, escape_json, width
 
 wcwidth = pytest.importorskip("wcwidth")
 
@@ -58,6 +58,11 @@ def test_json_escapes_are_those_of_json() -> None:
 )
 def test_a_cell_is_shown_on_one_line(value: object, shown: str) -> None:
     assert display(value) == shown
+
+
+def test_things_are_counted_as_people_say_it() -> None:
+    assert [counted(n, "row") for n in (0, 1, 1204)] == ["0 rows", "1 row", "1,204 rows"]
+    assert [counted(n, "query", "queries") for n in (1, 2)] == ["1 query", "2 queries"]
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,8 @@ from __future__ import annotations
 import json
 from datetime import date, datetime, timezone
 
-from sockql.audit.outcome import cell, counted
+from sockql.audit.outcome import cell
+from sockql.command.terminal import counted
 from sockql.errors import UsageError
 
 TYPE_CHECKING = False

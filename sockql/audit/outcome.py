@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sockql.command.terminal import counted
 from sockql.saved.query import ROWS, SEVERITIES
 
 TYPE_CHECKING = False
@@ -141,11 +142,6 @@ class Report:
 def by_severity(queries: Iterable[Query]) -> list[Query]:
     """The most severe ones first, then by name."""
     return sorted(queries, key=lambda q: (-SEVERITIES.index(q.severity or SEVERITIES[0]), q.name))
-
-
-def counted(number: int, thing: str) -> str:
-    """``1 row``, ``2,000 rows``."""
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def cell(value: Any) -> Any:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from sockql.audit.baseline import described
-from sockql.audit.outcome import ERROR, FINDING, INCOMPLETE, PASS, counted
-from sockql.command.terminal import escape, width
+from sockql.audit.outcome import ERROR, FINDING, INCOMPLETE, PASS
+from sockql.command.terminal import counted, escape, width
 from sockql.command.wrapping import wrap
 from sockql.render.aligned import Aligned, Markdown
 from sockql.render.fitted import fitted

@@ -5,7 +5,7 @@ Each comes as text for people, as plain data for JSON, and as rows for the other
 
 from __future__ import annotations
 
-from sockql.command.terminal import escape
+from sockql.command.terminal import counted, escape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def plan_text(plan: Plan) -> str:
         lines.append("")
     lines.append("query plan")
     lines += [f"  {line}" for line in plan.tree]
-    lines += ["", f"{_count(plan.rows, 'row')} in {plan.seconds:.4f} s"]
+    lines += ["", f"{counted(plan.rows, 'row')} in {plan.seconds:.4f} s"]
     return "\n".join(map(escape, lines)) + "\n"
 
 
@@ -125,14 +125,10 @@ def _labelled(label: str, values: Sequence[str]) -> list[str]:
 
 
 def _cost(table: TablePlan) -> str:
-    parts = [_count(table.scans, "scan"), _count(table.rows, "row") + " delivered"]
+    parts = [counted(table.scans, "scan"), counted(table.rows, "row") + " delivered"]
     if table.bytes:
-        parts.append(f"{_count(table.bytes, 'byte')} received")
+        parts.append(f"{counted(table.bytes, 'byte')} received")
     return ", ".join(parts) + f", {table.seconds:.4f} s"
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def plan_rows(plan: Plan) -> list[tuple[Any, ...]]:

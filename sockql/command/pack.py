@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sockql.command.running import Alarm, Telling, open_engine, open_out, say, write_rows
-from sockql.command.terminal import escape, escape_json, width
+from sockql.command.terminal import counted, escape, escape_json, width
 from sockql.errors import UsageError
 
 if TYPE_CHECKING:
@@ -122,9 +122,8 @@ def _all(options: Options, engine: Engine, file: PackFile, out: Output) -> int:
 
 def _say_timing(options: Options, outcome: Outcome) -> None:
     if options.timing and outcome.seconds is not None:
-        count = len(outcome.rows)
-        rows = "row" if count == 1 else "rows"
-        say(escape(f"{outcome.query.name}: {count:,} {rows} in {outcome.seconds:.3f} s"))
+        rows = counted(len(outcome.rows), "row")
+        say(escape(f"{outcome.query.name}: {rows} in {outcome.seconds:.3f} s"))
 
 
 def _summary(outcome: Outcome) -> tuple[Any, ...]:
@@ -149,9 +148,7 @@ def _verdict(outcome: Outcome) -> str:
     # What could not be read is said at the end.
     partly = ", incomplete" if outcome.notices else ""
     if outcome.result == running.RAN:
-        count = len(outcome.rows)
-        rows = "row" if count == 1 else "rows"
-        return f"{count:,} {rows} in {outcome.seconds or 0:.3f} s{partly}"
+        return f"{counted(len(outcome.rows), 'row')} in {outcome.seconds or 0:.3f} s{partly}"
     if outcome.result == running.FAILED:
         failed = ("failed (critical)" if outcome.query.critical else "failed") + partly
         resolution = " ".join(outcome.query.resolution.split())
@@ -190,9 +187,9 @@ def _listing(outcomes: Sequence[Outcome]) -> Iterator[str]:
             yield f"  {name}{' ' * (widest - width(name))}  {escape(_verdict(outcome))}"
         yield ""
     counts = Counter(outcome.result for outcome in outcomes)
-    several = "query" if len(outcomes) == 1 else "queries"
     parts = [f"{count:,} {result}" for result, count in counts.items()]
-    yield f"{len(outcomes):,} {several}{': ' if parts else ''}{', '.join(parts)}"
+    every = counted(len(outcomes), "query", "queries")
+    yield f"{every}{': ' if parts else ''}{', '.join(parts)}"
 
 
 def _write_json(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sockql.command.running import open_engine, open_out, say, say_notices, write_json, write_rows
-from sockql.command.terminal import columns, escape
+from sockql.command.terminal import columns, counted, escape
 from sockql.command.wrapping import reading_columns
 from sockql.errors import UsageError
 
@@ -99,9 +99,5 @@ def _check(options: Options, paths: Sequence[str]) -> int:
                     lines += pointer(problem.sql, problem.offset, columns(1))
                 out.write("".join(f"{line}\n" for line in lines))
     say_notices(library.notices)
-    say(f"{_count(len(files), 'query', 'queries')}, {_count(len(problems), 'problem', 'problems')}")
+    say(f"{counted(len(files), 'query', 'queries')}, {counted(len(problems), 'problem')}")
     return 2 if problems else 0
-
-
-def _count(number: int, one: str, more: str) -> str:
-    return f"{number:,} {one if number == 1 else more}"

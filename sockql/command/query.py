@@ -29,6 +29,7 @@ def results(
     from time import perf_counter
 
     from sockql.command.progress import Progress
+    from sockql.command.terminal import counted
     from sockql.render.writers import render, writer_class
 
     format = writer_class(options.format or "table")
@@ -48,5 +49,4 @@ def results(
             else:
                 count = sum(1 for _ in found)
         if options.timing:
-            rows = "row" if count == 1 else "rows"
-            say(f"{count:,} {rows} in {perf_counter() - started:.3f} s")
+            say(f"{counted(count, 'row')} in {perf_counter() - started:.3f} s")

@@ -95,6 +95,11 @@ def display(value: Any) -> str:
     return str(value)
 
 
+def counted(number: int, thing: str, things: str = "") -> str:
+    """``1 row``, ``2,000 rows``; ``things`` where that is more than an s at the end."""
+    return f"{number:,} {thing if number == 1 else things or f'{thing}s'}"
+
+
 def width(text: str) -> int:
     """Columns that ``text``, escaped already, takes on a screen.
 

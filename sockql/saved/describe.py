@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sockql.command.terminal import counted
 from sockql.command.wrapping import wrap
 from sockql.saved.query import AUDIT, TABLE
 from sockql.sqltext import tokens
@@ -124,8 +125,7 @@ def parameter(param: Param) -> str:
 
 def _default(param: Param) -> str:
     if isinstance(param.default, tuple):
-        count = len(param.default)
-        return f"{count} {'row' if count == 1 else 'rows'} unless given"
+        return f"{counted(len(param.default), 'row')} unless given"
     value = "NULL" if param.default is None else repr(param.default)
     return f"{value} unless given"
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from time import perf_counter
 
-from sockql.command.terminal import escape
+from sockql.command.terminal import counted, escape
 from sockql.command.wrapping import fit
 from sockql.errors import Interrupted, QueryError, ReaderGone, SockqlError, UsageError
 from sockql.render.output import attend
 from sockql.shell.commands import find, is_command
+from sockql.shell.measured import Measured
 from sockql.shell.output import Results
 from sockql.shell.settings import Settings
 from sockql.shell.terminal import Keyboard, colourful, size
@@ -20,14 +20,13 @@ from sockql.sqltext import statements
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from types import FrameType
     from typing import Final
 
     from sockql.command.options import Options
     from sockql.engine import Engine
     from sockql.render.writers import Row
-    from sockql.result import Result
     from sockql.saved.binding import Binding
     from sockql.saved.query import Query
     from sockql.schema import Value
@@ -323,7 +322,7 @@ class Shell:
         finally:
             self.tell_notices()
         if self.settings.timer:
-            self.say(f"{counted(measured.count)} in {measured.seconds:.3f} s")
+            self.say(f"{counted(measured.count, 'row')} in {measured.seconds:.3f} s")
 
     def read(self, path: str) -> None:
         """Run the commands and statements in a file.
@@ -356,38 +355,3 @@ class Shell:
                     return
         finally:
             self._reading.pop()
-
-
-class Measured:
-    """The number of rows, and the seconds that it took to get them, without what they are for."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.seconds = 0.0
-
-    def first(self, results: Iterator[Result]) -> Result:
-        """The first of ``results``."""
-        started = perf_counter()
-        try:
-            return next(results)
-        finally:
-            self.seconds += perf_counter() - started
-
-    def rows(self, rows: Iterable[Row]) -> Iterator[Row]:
-        """The same rows."""
-        rows = iter(rows)
-        while True:
-            started = perf_counter()
-            try:
-                row = next(rows, None)
-            finally:
-                self.seconds += perf_counter() - started
-            if row is None:
-                return
-            self.count += 1
-            yield row
-
-
-def counted(rows: int) -> str:
-    """``1,204 rows``."""
-    return f"{rows:,} {'row' if rows == 1 else 'rows'}"

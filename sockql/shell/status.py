@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from sockql.command.terminal import escape, width
+from sockql.command.terminal import counted, escape, width
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,10 +59,10 @@ def toolbar(shell: Shell, columns: int) -> str:
     last = ""
     if shell.last is not None:
         rows, seconds = shell.last
-        last = f"{rows:,} {'row' if rows == 1 else 'rows'} in {seconds:.3f} s"
+        last = f"{counted(rows, 'row')} in {seconds:.3f} s"
     mode = shell.settings.mode
     notices = len(shell.engine.notices)
-    more = f"{notices} {'notice' if notices == 1 else 'notices'}" if notices else ""
+    more = counted(notices, "notice") if notices else ""
     line = ""
     for parts in (
         (f"{host}:{shell.proc}", full, last, more, mode),

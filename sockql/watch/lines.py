@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from sockql.command.terminal import counted
 from sockql.watch.differ import ADDED, CHANGED, REMOVED
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def summary(found: Round) -> str:
     """``12 rows +1 -0 ~2, 0.043 s, cpu 0.041 s``: what a round found, changed and cost."""
     if found.error is not None:
         return f"failed, {found.cost}"
-    rows = f"{found.rows:,} {'row' if found.rows == 1 else 'rows'}"
+    rows = counted(found.rows, "row")
     if not found.first:
         marks = ("+", ADDED), ("-", REMOVED), ("~", CHANGED)
         rows += "".join(f" {mark}{found.count(kind):,}" for mark, kind in marks)

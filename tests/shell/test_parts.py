@@ -17,8 +17,9 @@ from sockql.command.options import Options
 from sockql.shell import status as shell_status
 from sockql.shell.completer import ShellCompleter
 from sockql.shell.input import merged
+from sockql.shell.measured import Measured
 from sockql.shell.names import labels
-from sockql.shell.session import Measured, Shell, counted, run
+from sockql.shell.session import Shell, run
 from sockql.shell.settings import editing_mode
 from sockql.shell.status import privileges, prompt, toolbar
 
@@ -192,7 +193,6 @@ def test_rows_are_counted_and_timed_as_they_come() -> None:
     assert list(rows) == [(2,), (3,)]
     assert measured.count == 3
     assert 0.0 < measured.seconds < 1.0
-    assert [counted(n) for n in (0, 1, 1204)] == ["0 rows", "1 row", "1,204 rows"]
 
 
 @pytest.mark.parametrize(
