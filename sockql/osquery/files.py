@@ -15,11 +15,11 @@ from os.path import basename, dirname
 
 from sockql.errors import QueryError
 from sockql.osquery.root import Root
-from sockql.proc.procfs import REFUSED, bracketed, readable_text
+from sockql.proc.procfs import REFUSED, Refusals, bracketed, readable_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from sockql.host import Host
     from sockql.request import Request
@@ -45,6 +45,32 @@ class Found:
     def name(self) -> bytes:
         """The last part of the path, ``.`` when that ends in a slash."""
         return b"/" if self.path == b"/" else basename(self.path) or b"."
+
+
+class RefusedFiles(Refusals):
+    """The paths that a table was not let look at in a statement, for one notice."""
+
+    __slots__ = ("paths",)
+
+    def __init__(self, table: str) -> None:
+        super().__init__(table)
+        self.paths: dict[bytes, None] = {}
+
+    @classmethod
+    def merged(cls, several: Sequence[Refusals]) -> RefusedFiles:
+        """Those of several scans of one table as one."""
+        found = cls(several[0].table)
+        for refusals in several:
+            found.paths |= refusals.paths if isinstance(refusals, RefusedFiles) else {}
+        return found
+
+    def lines(self, needs: int = -1) -> list[str]:
+        """The first path, and how many more there are."""
+        if not self.paths:
+            return []
+        first, more = readable_text(next(iter(self.paths))), len(self.paths) - 1
+        others = f" and {more} more" if more else ""
+        return [f"{self.table}: {first}{others} not readable (EACCES); run as root"]
 
 
 def find(request: Request, host: Host) -> Iterator[Found]:
@@ -73,15 +99,11 @@ def find(request: Request, host: Host) -> Iterator[Found]:
             namespace = mount_namespace(host, pid)
             for path, directory in _paths(request, host, root):
                 yield Found(root, path, directory, namespace)
-            _report(root, table, host)
-
-
-def _report(root: Root, table: str, host: Host) -> None:
-    """Say which paths we were not let look at: the first, and how many more there are."""
-    if root.refused:
-        first, more = readable_text(root.refused[0]), len(root.refused) - 1
-        others = f" and {more} more" if more else ""
-        host.notice(f"{table}: {first}{others} not readable (EACCES); run as root")
+            if root.refused:
+                refused = request.snapshot.refusals.setdefault(table, RefusedFiles(table))
+                assert isinstance(refused, RefusedFiles)
+                refused.paths.update(dict.fromkeys(root.refused))
+                refused.report(host)
 
 
 def _named(request: Request, column: str) -> bool:

@@ -362,10 +362,21 @@ def test_what_we_may_not_look_at_is_said(folder: Path) -> None:
             f"select path from file where directory = '{folder}/a'",
             f"select size from file where path = '{folder}/a/x.conf'",
             f"select md5 from hash where path = '{folder}/a/x.conf'",
+            f"with p(path) as (values {paths}) select md5 from p left join hash using (path)",
         ):
             host = Host()
             said.append((ask(host, sql), host.notices))
+        # Those of a pack share what they look up, and each says what it lacks itself.
+        with connected(Host()) as engine:
+            engine.share()
+            for where in wheres:
+                sql = f"select md5 from p left join hash using (path) where {where}"
+                results = engine.execute(f"with p(path) as (values {paths}) {sql}")
+                said += [(list(result), result.notices) for result in results]
         return said
+
+    paths = f"('{folder}/a/x.conf'), ('{folder}/b/loop'), ('{folder}/a/y.conf')"
+    wheres = ["path like '%/x.conf'", "path like '%.conf'", "path like '%/none'"]
 
     for place in (folder, *folder.parents):
         if place.stat().st_uid == os.geteuid() and not place.stat().st_mode & 1:
@@ -376,6 +387,16 @@ def test_what_we_may_not_look_at_is_said(folder: Path) -> None:
             ([], [f"file: {folder}/a not readable (EACCES); run as root"]),
             ([], [f"file: {folder}/a/x.conf not readable (EACCES); run as root"]),
             ([], [f"hash: {folder}/a/x.conf not readable (EACCES); run as root"]),
+            (
+                [(None,)] * 3,
+                [f"hash: {folder}/a/x.conf and 2 more not readable (EACCES); run as root"],
+            ),
+            ([(None,)], [f"hash: {folder}/a/x.conf not readable (EACCES); run as root"]),
+            (
+                [(None,)] * 2,
+                [f"hash: {folder}/a/x.conf and 1 more not readable (EACCES); run as root"],
+            ),
+            ([], []),
         ]
     (folder / "a").chmod(0o755)
     (folder / "b").chmod(0o755)
