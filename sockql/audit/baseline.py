@@ -173,18 +173,17 @@ class Baseline:
 
     # -- use --------------------------------------------------------------------------------
 
-    def check(self, names: Iterable[str], known: Iterable[str]) -> None:
-        """Refuse a baseline that has nothing to do with the audits that are run.
+    def check(self, known: Iterable[str]) -> None:
+        """Refuse a baseline that has nothing to do with the audits that are ``known``.
 
-        ``names`` are those that are run, ``known`` all that there are.
+        It may be for others than those that are run now: one baseline serves all of them.
 
         :raises UsageError: when there are entries, none of them of these audits.
         """
         there = {name for name, accepted in self.audits.items() if accepted.entries}
-        if there and there.isdisjoint(names) and not self.updating:
+        if there and there.isdisjoint(known) and not self.updating:
             others = ", ".join(sorted(there)[:3]) + (", …" if len(there) > 3 else "")
-            what = "audits that are not run here" if there & set(known) else "unknown audits"
-            raise UsageError(f"{self.path}: a baseline of {what}: {others}")
+            raise UsageError(f"{self.path}: a baseline of unknown audits: {others}")
 
     def check_keys(self, name: str, keys: Sequence[str]) -> None:
         """Refuse entries whose keys are not those of the query ``name``.

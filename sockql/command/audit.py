@@ -164,7 +164,7 @@ def _baseline(options: Options, chosen: Chosen) -> Baseline | None:
     if updating and not os.path.lexists(options.baseline):
         return Baseline(options.baseline, updating=True)
     baseline = Baseline.read(options.baseline, updating=updating)
-    baseline.check([query.name for query in chosen.queries], chosen.known)
+    baseline.check(chosen.known)
     return baseline
 
 
