@@ -19,7 +19,7 @@ from sockql.proc.procfs import REFUSED, Refusals, bracketed, readable_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from sockql.host import Host
     from sockql.request import Request
@@ -73,6 +73,24 @@ class RefusedFiles(Refusals):
         return [f"{self.table}: {first}{others} not readable (EACCES); run as root"]
 
 
+def say_refused(request: Request, host: Host, paths: Iterable[bytes]) -> None:
+    """Say which paths we were not let look at, in one notice for the whole statement."""
+    table = request.schema.name
+    refused = request.snapshot.refusals.setdefault(table, RefusedFiles(table))
+    assert isinstance(refused, RefusedFiles)
+    refused.paths.update(dict.fromkeys(paths))
+    refused.report(host)
+
+
+def say_no_root(request: Request, host: Host, pid: int, error: OSError) -> None:
+    """Say that the root directory of a process, or of the host for 0, cannot be had."""
+    where = f"{host.proc_path}/{pid or 1}/root"
+    if pid and error.errno in REFUSED:
+        say_refused(request, host, [where.encode("utf-8", "surrogateescape")])
+    else:
+        host.notice(f"{request.schema.name}: {where}: {error.strerror}")
+
+
 def find(request: Request, host: Host) -> Iterator[Found]:
     """The files that may satisfy ``request``; whether there is one at a path is not looked at.
 
@@ -92,18 +110,14 @@ def find(request: Request, host: Host) -> Iterator[Found]:
         try:
             root = Root(host, pid)
         except OSError as error:
-            where = f"{host.proc_path}/{pid or 1}/root"
-            host.notice(f"{table}: {where}: {error.strerror}")
+            say_no_root(request, host, pid, error)
             continue
         with root:
             namespace = mount_namespace(host, pid)
             for path, directory in _paths(request, host, root):
                 yield Found(root, path, directory, namespace)
             if root.refused:
-                refused = request.snapshot.refusals.setdefault(table, RefusedFiles(table))
-                assert isinstance(refused, RefusedFiles)
-                refused.paths.update(dict.fromkeys(root.refused))
-                refused.report(host)
+                say_refused(request, host, root.refused)
 
 
 def _named(request: Request, column: str) -> bool:

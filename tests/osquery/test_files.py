@@ -411,3 +411,36 @@ def test_a_frozen_snapshot_leaves_out_what_cannot_be_listed(dialect: Dialect, fo
         with pytest.raises(QueryError, match="file needs to know which files"):
             engine.query("select size from file")
         engine.thaw()
+
+
+_JOINED = "with p(pid) as (values (8), (7), (9)) select name from p join os_version on "
+
+
+@pytest.mark.parametrize(
+    ("sql", "table", "first"),
+    [
+        ("select name from os_version where pid_with_namespace in (7, 8, 9)", "os_version", 7),
+        ("select 1 from file where pid_with_namespace in (7, 8, 9) and path = '/x'", "file", 7),
+        (f"{_JOINED} pid_with_namespace = pid", "os_version", 8),
+    ],
+)
+def test_root_directories_that_are_refused_make_one_notice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sql: str, table: str, first: int
+) -> None:
+    opened = os.open
+
+    def refusing(path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        if str(path) in ("7/root", "8/root"):
+            raise PermissionError(13, "Permission denied")
+        return opened(path, flags, mode, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "open", refusing)
+    proc = proc_tree({"1/stat": b""}, tmp_path)
+    host = Host(str(proc))
+    assert ask(host, sql) == []
+    assert sorted(host.notices) == sorted(
+        [
+            f"{table}: {proc}/{first}/root and 1 more not readable (EACCES); run as root",
+            f"{table}: {proc}/9/root: No such file or directory",
+        ]
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from sockql.osquery.columns import bigint, integer, macos, text, windows
-from sockql.osquery.files import mount_namespace
+from sockql.osquery.files import mount_namespace, say_no_root
 from sockql.osquery.machine import os_version
 from sockql.osquery.root import Root
 from sockql.schema import EQUAL, Table
@@ -124,8 +124,7 @@ class OsVersion(
                 with Root(host, pid) as root:
                     found = os_version(root)
             except OSError as error:
-                where = f"{host.proc_path}/{pid or 1}/root"
-                host.notice(f"os_version: {where}: {error.strerror}")
+                say_no_root(request, host, pid, error)
                 if pid:
                     continue
                 found = os_version(None)
