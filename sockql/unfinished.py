@@ -102,6 +102,7 @@ def _sweep(path: str) -> None:
         flock(descriptor, LOCK_EX | LOCK_NB)
         if stat.S_ISREG(status.st_mode) and os.geteuid() in (status.st_uid, 0):
             os.unlink(path)
+            discard(f"{path}-journal")  # SQLite's, of a database in the middle of a transaction
         elif stat.S_ISDIR(status.st_mode) and os.geteuid() == status.st_uid:
             from shutil import rmtree
 
