@@ -105,8 +105,8 @@ def run(
     try:
         outcomes = [_foreseen(engine, *each, baseline) for each in zip(queries, bound)]
         for outcome, binding in zip(outcomes, bound):
-            prepared = outcome.error is None and not outcome.notices
-            if prepared and not isinstance(binding, str):
+            to_run = outcome.error is None and not outcome.notices
+            if to_run and not isinstance(binding, str):
                 _run(engine, outcome, binding, limits)
                 if baseline is not None and outcome.error is None:
                     baseline.apply(outcome)

@@ -8,6 +8,7 @@ https://docs.github.com/en/code-security/code-scanning/integrating-with-code-sca
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from hashlib import sha256
 from json import dumps
 from urllib.parse import quote
@@ -138,14 +139,14 @@ def _place(query: Query) -> dict[str, Any]:
     Below the working directory, which in CI is that of the repository, the path is relative to it:
     so platforms find the file, and it is the same on each machine.
     """
-    path = os.path.abspath(query.path)
-    here = os.getcwd().rstrip("/") + "/"
-    below = path.startswith(here)
-    quoted = quote(os.fsencode(path[len(here) :] if below else path))
-    line = query.lines.get("title", 1)
+    path = query.path
+    with suppress(FileNotFoundError):  # a working directory that has been deleted
+        path, here = os.path.abspath(path), os.getcwd().rstrip("/") + "/"
+        path = path.removeprefix(here)
+    uri = quote(os.fsencode(path))
     return {
-        "artifactLocation": {"uri": quoted if below else f"file://{quoted}"},
-        "region": {"startLine": line},
+        "artifactLocation": {"uri": f"file://{uri}" if uri[:1] == "/" else uri},
+        "region": {"startLine": query.lines.get("title", 1)},
     }
 
 

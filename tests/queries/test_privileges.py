@@ -18,13 +18,14 @@ import pytest
 
 from tests.live import fuse
 from tests.live.children import child, state, wait_until
-from tests.queries.asking import about, process, shipped, started
+from tests.queries.asking import about, process, shipped, started, status
 from tests.queries.setups import (
     CLONE_NEWUSER,
     NOBODY,
     add_address,
     become_nobody,
     call,
+    container,
     kept,
     listed,
     needs_root,
@@ -98,6 +99,34 @@ def test_powerful_capabilities(tmp_path: Path) -> None:
         assert about(pid, "powerful-capabilities", programs=programs) == []
     with child(lambda: as_nobody_with(CAP_NET_BIND_SERVICE)) as (pid, _):
         assert about(pid, "powerful-capabilities") == []
+
+
+@needs_root
+@pytest.mark.parametrize(
+    ("inside", "own_users", "seen"),
+    [(True, False, True), (True, True, False), (False, False, False)],
+)
+def test_privileged_container(inside: bool, own_users: bool, seen: bool) -> None:
+    with container() as (id, entry):
+
+        def enter() -> None:
+            if inside:
+                entry.write_text("0")
+            if own_users:
+                call("unshare", CLONE_NEWUSER)
+
+        with child(enter) as (pid, _):
+            bits = int(status(pid, "CapEff")[0], 16)
+            names = {21: "sys_admin", 16: "sys_module", 19: "sys_ptrace", 17: "sys_rawio"}
+            names |= {2: "dac_read_search", 39: "bpf"}
+            row = {
+                "container_runtime": "docker",
+                "container_id": id,
+                **process(pid),
+                "capabilities": " ".join(name for bit, name in names.items() if bits >> bit & 1),
+                "host_namespaces": "pid net ipc",
+            }
+            assert about(pid, "privileged-container") == ([row] if seen else [])
 
 
 @needs_root

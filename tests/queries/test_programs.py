@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,23 @@ def test_deleted_library(tmp_path: Path) -> None:
     with program(file, DAYS) as pid:
         (tmp_path / "gone").unlink()
         assert about(pid, "deleted-library") == []
+
+
+def test_scratch_library(tmp_path: Path) -> None:
+    maps = Path("/proc/self/maps").read_text().split()
+    libm = next((word for word in maps if "/libm.so" in word or "/libm-" in word), None)
+    if libm is None:
+        pytest.skip("no library to load another copy of (ENOENT)")
+    file = copy_of_sleep(tmp_path / "here")
+    for folder, seen in ((tempfile.mkdtemp(dir="/dev/shm"), True), (os.path.dirname(libm), False)):
+        library = f"{folder}/code.so" if seen else libm
+        if seen:
+            shutil.copy(libm, library)
+        with program(file, DAYS, env={"LD_PRELOAD": library}) as pid:
+            row = {**process(pid), "libraries": 1, "library": library}
+            assert about(pid, "scratch-library") == ([row] if seen else [])
+        if seen:
+            shutil.rmtree(folder)
 
 
 @needs_root
