@@ -71,9 +71,9 @@ class Reader:
     """
 
     __slots__ = (
-        *("deleted_only", "examiner", "failed", "host", "leads", "needs", "needs_of_others"),
-        *("needs_of_sockets", "refusals", "request", "socket_links", "sockets_only", "typed"),
-        *("want_others", "want_paths", "want_sockets"),
+        *("counts", "deleted_only", "examiner", "failed", "host", "leads", "needs"),
+        *("needs_of_others", "needs_of_sockets", "refusals", "request", "socket_links"),
+        *("sockets_only", "typed", "want_others", "want_paths", "want_sockets"),
     )
 
     refusals: procfs.Refusals
@@ -110,6 +110,8 @@ class Reader:
         if not self.want_others:
             needs &= ~NEED_ANONYMOUS_STAT
         self.needs = needs
+        #: The numbers of scm_fds that were asked for.
+        self.counts: dict[tuple[Any, ...], int | None] = {}
 
     def read(self, table: OpenTable, number: str) -> Descriptor | None:
         """One descriptor, None when its type is not wanted.
@@ -175,7 +177,14 @@ class Reader:
         """The descriptors under way to a socket; None when it is not the one of the record now.
 
         Most sockets are not of the kind that has a number, and fdinfo costs more than the link.
+        SQLite may ask more than once, and has to be told the same.
         """
+        identity = r[:LINK]
+        if identity not in self.counts:
+            self.counts[identity] = self._scm_fds(r)
+        return self.counts[identity]
+
+    def _scm_fds(self, r: Descriptor) -> int | None:
         place = f"{r[PID]}" if r[TID] is None else f"{r[PID]}/task/{r[TID]}"
         try:
             directory = procfs.open_directory(place, self.host.proc)
