@@ -242,6 +242,11 @@ class Engine:
         """How long it took to collect what the statements share."""
         return self._shared.seconds() if self._shared else 0.0
 
+    @property
+    def shared_notices(self) -> list[str]:
+        """What lacks of all that the statements share, where each says what its answer lacks."""
+        return self._shared.notices() if self._shared else []
+
     def thaw(self) -> None:
         """Let the shared snapshot go: statements see the live host again."""
         self._shared = None

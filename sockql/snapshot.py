@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from time import perf_counter
 
 from sockql.errors import DataError
@@ -149,6 +150,18 @@ class Snapshot:
                 collection.notices = [text for text in host.notices if text not in counted]
             host.notices, self.refusals = said, refusals
         return collection
+
+    def notices(self) -> list[str]:
+        """What lacks of all that statements share: of each table what was refused in one line."""
+        found: dict[str, None] = {}
+        refusals: dict[str, list[Refusals]] = {}
+        for collection in (*chain(*self._collections.values()), *self._lookups.values()):
+            found.update(dict.fromkeys(collection.notices))
+            for refused in collection.refusals:
+                refusals.setdefault(refused.table, []).append(refused)
+        for several in refusals.values():
+            found.update(dict.fromkeys(several[0].merged(several).lines()))
+        return list(found)
 
     def seconds(self) -> float:
         """How long it took to collect what is shared, the collection that runs now included."""

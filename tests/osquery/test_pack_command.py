@@ -25,7 +25,10 @@ from sockql.osquery import functions
 from sockql.osquery.packs import running
 from sockql.osquery.packs.config import read
 from sockql.osquery.packs.pack import Pack, PackFile, PackQuery
+from sockql.proc import procfs
+from tests import fakeproc
 from tests.conftest import ROOT
+from tests.fakeproc import proc_tree
 from tests.test_cli import on_terminal, run, start
 
 Write = Callable[..., str]
@@ -428,6 +431,40 @@ def test_all_queries_of_a_pack_see_one_instant() -> None:
         second = next(found).rows
         assert (first, second, list(found)) == ([(pid,)], [(pid,)], [])
         assert engine.query(sql) == []
+
+
+def test_at_the_end_one_line_tells_what_all_queries_lack_of_a_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refusing(name: str, directory: int) -> bytes:
+        if name in ("io", "environ", "cgroup"):
+            raise PermissionError(13, "Permission denied")
+        return read_file(name, directory)
+
+    read_file = procfs.read
+    monkeypatch.setattr(procfs, "read", refusing)
+    tree = {f"{pid}/stat": fakeproc.stat(pid) for pid in (42, 43)}
+    tree |= {f"{pid}/{name}": b"" for pid in (42, 43) for name in ("io", "environ", "cgroup")}
+    queries = [
+        PackQuery("io", "select disk_bytes_read from processes where pid < 43"),
+        PackQuery("cgroup", "select cgroup_path from processes where pid = 43"),
+        PackQuery("environment", "select key from process_envs"),
+        PackQuery("name", "select pid from processes"),
+    ]
+    with Engine(Host(str(proc_tree(tree, tmp_path))), OSQUERY) as engine:
+        found = running.outcomes(engine, PackFile([Pack("p", queries)]), nullcontext)
+        said = [outcome.notices for outcome in found]
+        refused = "processes not readable (EACCES); run as root or with CAP_SYS_PTRACE"
+        assert said == [
+            [f"processes: io of 1 of 1 {refused}"],
+            [f"processes: cgroup of 1 of 1 {refused}"],
+            [f"process_envs: environ of 2 of 2 {refused}"],
+            [],
+        ]
+        assert sorted(engine.notices) == [
+            f"process_envs: environ of 2 of 2 {refused}",
+            f"processes: cgroup, io of 2 of 2 {refused}",
+        ]
 
 
 def test_views_are_made_and_wrong_ones_are_told(write: Write) -> None:

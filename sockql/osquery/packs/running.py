@@ -63,12 +63,14 @@ class Outcome:
 def outcomes(engine: Engine, file: PackFile, limited: Limit) -> Iterator[Outcome]:
     """Run what applies of ``file``, query after query, all over one snapshot of the host.
 
-    :func:`make_views` comes first.
+    :func:`make_views` comes first.  At the end the engine's notices tell what all of them together
+    lack.
 
     :raises Interrupted: when the user has had enough.
     """
     skipped = {id(pack): not_here(engine, pack, limited) for pack in file.packs}
     engine.share()
+    said: set[str] = set()
     try:
         for pack in file.packs:
             for query in pack.queries if skipped[id(pack)] is None else ():
@@ -77,8 +79,18 @@ def outcomes(engine: Engine, file: PackFile, limited: Limit) -> Iterator[Outcome
                         engine.foresee(query.sql)
         for pack in file.packs:
             for query in pack.queries:
-                yield outcome(engine, pack, query, skipped[id(pack)], limited)
+                found = outcome(engine, pack, query, skipped[id(pack)], limited)
+                said.update(found.notices)
+                yield found
     finally:
+        together = engine.shared_notices
+        tables = {text.partition(":")[0] for text in together}
+        others = [
+            text
+            for text in engine.notices
+            if text not in said or text.partition(":")[0] not in tables
+        ]
+        engine.notices[:] = dict.fromkeys([*others, *together])
         engine.thaw()
 
 
