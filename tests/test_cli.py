@@ -7,6 +7,7 @@ import os
 import pty
 import select
 import signal
+import sqlite3
 import stat
 import struct
 import subprocess
@@ -746,6 +747,39 @@ def test_the_schema_without_its_remarks_is_sql() -> None:
     found = connection.execute("select name from sqlite_schema where type = 'table'").fetchall()
     connection.close()
     assert found == [(name,) for name in tables.NAMES]
+
+
+@pytest.mark.parametrize("words", [["tables"], ["schema"], ["schema", "users"]], ids=" ".join)
+def test_on_a_terminal_what_is_long_goes_on_in_the_next_line(words: list[str]) -> None:
+    status, shown = on_terminal(*words, columns=80)
+    plain = run(*words)[1]
+    assert status == 0
+    for line in shown.splitlines():
+        # A word that is longer than its room sticks out: the name of a file, say.
+        assert len(line) <= 80 or " " not in line.rpartition("-- ")[2], line
+
+    def spoken(text: str) -> list[str]:
+        """The words, without the marks of comments, the title and its rule."""
+        return [word for word in text.split() if word.strip("-") and word != "--"]
+
+    found = spoken(shown)
+    assert found == spoken(plain)[len(spoken(plain)) - len(found) :]
+    assert len(found) >= len(spoken(plain)) - 2  # the names of the columns of a table
+    if words[0] == "schema":
+        known = sqlite3.connect(":memory:")
+        known.executescript(shown.replace(" HIDDEN", ""))  # still SQL
+        known.close()
+
+
+def test_a_plan_fits_a_terminal() -> None:
+    sql = "select src, sport from sockets where protocol = 'tcp' and dport between 8000 and 8999"
+    status, shown = on_terminal("plan", sql, columns=80)
+    assert status == 0
+    lines = shown.splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("  requests    sock_diag"))
+    assert lines[start + 1].startswith(" " * 14 + "bytecode='dport 8000-8999'")
+    assert max(map(len, lines)) <= 80
+    assert " states=all but LISTEN,BOUND_INACTIVE bytecode='dport 8000-8999'" in run("plan", sql)[1]
 
 
 def test_a_plan_says_what_a_table_was_asked_and_gave() -> None:

@@ -5,11 +5,12 @@ Each comes as text for people, as plain data for JSON, and as rows for the other
 
 from __future__ import annotations
 
-from sockql.command.terminal import counted, escape
+from sockql.command.terminal import counted, escape, width
+from sockql.command.wrapping import reflow, wrap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator
     from typing import Any, Final
 
     from sockql.report import Plan, TablePlan
@@ -22,6 +23,9 @@ PLAN_COLUMNS: Final = (
     *("scans", "rows", "bytes", "seconds"),
 )
 
+#: Columns that a remark has at least, however narrow the terminal.
+_LEAST: Final = 24
+
 
 def tables_rows(schemas: Iterable[Schema]) -> list[tuple[Any, ...]]:
     """A row for each table: its name and the first line of its description."""
@@ -31,13 +35,20 @@ def tables_rows(schemas: Iterable[Schema]) -> list[tuple[Any, ...]]:
 # -- schema -------------------------------------------------------------------------------------
 
 
-def schema_text(schemas: Iterable[Schema]) -> str:
-    """The tables as CREATE TABLE would have them, a line for each column."""
-    return "\n".join(map(_listing, schemas))
+def schema_text(schemas: Iterable[Schema], room: int | None = None) -> str:
+    """The tables as CREATE TABLE would have them, a line for each column.
+
+    A terminal has ``room`` for so many columns; there a long remark goes on in the next line.
+    """
+    return "\n".join([_listing(schema, room) for schema in schemas])
 
 
-def _listing(schema: Schema) -> str:
-    lines = [f"-- {line}".rstrip() for line in _unindented(schema.doc)]
+def _listing(schema: Schema, room: int | None) -> str:
+    from inspect import cleandoc
+
+    doc = cleandoc(schema.doc)
+    about = doc.split("\n") if room is None else reflow(doc, room - len("-- "))
+    lines = [f"-- {line}".rstrip() for line in about]
     lines.append(f"CREATE TABLE {schema.name} (")
     last = schema.columns[-1] if schema.columns else None
     types = [_type(column) for column in schema.columns]
@@ -45,10 +56,22 @@ def _listing(schema: Schema) -> str:
     widest = max(map(len, types), default=0) + 1
     for column, type in zip(schema.columns, types):
         declared = type + ("" if column is last else ",")
-        lines.append(f"  {column.name:<{names}} {declared:<{widest}} -- {_remark(column)}")
+        start = f"  {column.name:<{names}} {declared:<{widest}} "
+        lines += _remarks(start, [_remark(column)], room)
     lines.append(");")
-    lines += [f"-- Example: {example}" for example in schema.examples]
+    lines += _remarks("", [f"Example: {example}" for example in schema.examples], room)
     return "\n".join(lines) + "\n"
+
+
+def _remarks(start: str, texts: Iterable[str], room: int | None) -> list[str]:
+    """``texts`` as comments of SQL behind ``start``."""
+    first, other = f"{start}-- ", f"{' ' * len(start)}-- "
+    lines: list[str] = []
+    for text in texts:
+        line = f"{first}{text}".rstrip()
+        fits = room is None or width(line) <= room
+        lines += [line] if fits else wrap(text, max(room or 0, len(first) + _LEAST), first, other)
+    return lines
 
 
 def _type(column: Column) -> str:
@@ -59,12 +82,6 @@ def _type(column: Column) -> str:
 def _remark(column: Column) -> str:
     more = f"{column.unit}; {column.source}" if column.unit else column.source
     return f"{' '.join(column.doc.split())} [{more}]"
-
-
-def _unindented(doc: str) -> list[str]:
-    from inspect import cleandoc
-
-    return cleandoc(doc).split("\n")
 
 
 def schema_rows(schemas: Iterable[Schema]) -> list[tuple[Any, ...]]:
@@ -78,10 +95,12 @@ def schema_rows(schemas: Iterable[Schema]) -> list[tuple[Any, ...]]:
 
 def schema_data(schemas: Iterable[Schema]) -> list[dict[str, Any]]:
     """The declarations, for programs."""
+    from inspect import cleandoc
+
     return [
         {
             "table": schema.name,
-            "description": "\n".join(_unindented(schema.doc)),
+            "description": cleandoc(schema.doc),
             "columns": [
                 {
                     "column": column.name,
@@ -104,24 +123,30 @@ def schema_data(schemas: Iterable[Schema]) -> list[dict[str, Any]]:
 # -- plan ---------------------------------------------------------------------------------------
 
 
-def plan_text(plan: Plan) -> str:
-    """What each table was asked and gave, then SQLite's own plan."""
-    lines = []
-    for table in plan.tables:
-        lines.append(f"{table.table}: {table.how}")
-        lines += _labelled("columns", [", ".join(table.columns) or "none"])
-        lines += _labelled("conditions", [repr(c) for c in table.constraints] or ["none"])
-        lines += _labelled("requests", table.requests or ["none"])
-        lines += _labelled("cost", [_cost(table)])
-        lines.append("")
-    lines.append("query plan")
-    lines += [f"  {line}" for line in plan.tree]
-    lines += ["", f"{counted(plan.rows, 'row')} in {plan.seconds:.4f} s"]
-    return "\n".join(map(escape, lines)) + "\n"
+def plan_text(plan: Plan, room: int | None = None) -> str:
+    """What each table was asked and gave, then SQLite's own plan.
+
+    A terminal has ``room`` for so many columns.
+    """
+    parts = [[f"{table.table}: {table.how}", *_asked(table, room), ""] for table in plan.tables]
+    parts.append(["query plan", *[f"  {line}" for line in plan.tree], ""])
+    parts.append([f"{counted(plan.rows, 'row')} in {plan.seconds:.4f} s"])
+    return "".join([f"{escape(line)}\n" for lines in parts for line in lines])
 
 
-def _labelled(label: str, values: Sequence[str]) -> list[str]:
-    return [f"  {label if i == 0 else '':<11} {value}" for i, value in enumerate(values)]
+def _asked(table: TablePlan, room: int | None) -> Iterator[str]:
+    """What a table was asked and gave, under the labels of each."""
+    for label, values in (
+        ("columns", [", ".join(table.columns) or "none"]),
+        ("conditions", [repr(c) for c in table.constraints] or ["none"]),
+        ("requests", table.requests or ["none"]),
+        ("cost", [_cost(table)]),
+    ):
+        start = f"  {label:<11} "
+        for value in values:
+            line = start + escape(value)
+            yield from [line] if room is None or width(line) <= room else wrap(value, room, start)
+            start = " " * len(start)
 
 
 def _cost(table: TablePlan) -> str:

@@ -20,11 +20,12 @@ def run(options: Options) -> int:
 def _plan(options: Options, engine: Engine, sql: str, out: Output) -> None:
     from sockql.command import describe
     from sockql.command.progress import Progress
+    from sockql.command.terminal import columns
 
     with Alarm(engine.timeout), Progress(engine.host):
         plan = engine.plan(sql, options.bindings)
     if options.format is None:
-        out.write(describe.plan_text(plan))
+        out.write(describe.plan_text(plan, columns(1) if out.terminal else None))
     elif options.format == "json":
         write_json(describe.plan_data(plan), out)
     else:

@@ -16,6 +16,7 @@ def run(options: Options) -> int:
     :raises UsageError: for a table that does not exist.
     """
     from sockql.command import describe
+    from sockql.command.wrapping import listing, reading_columns
 
     command, names = options.words[0], options.arguments
     if options.file is not None or options.parameters:
@@ -30,11 +31,15 @@ def run(options: Options) -> int:
             raise UsageError(f"no such table: {name}{meant}")
     schemas = [dialect.load(name).schema for name in names or dialect.names]
     with open_out(options) as out:
-        if command == "tables":
+        if command == "tables" and options.format is None and out.terminal:
+            lines = listing(describe.tables_rows(schemas), reading_columns(1))
+            out.write("".join([f"{line}\n" for line in lines]))
+        elif command == "tables":
             rows = describe.tables_rows(schemas)
             write_rows(options, describe.TABLES_COLUMNS, rows, out)
         elif options.format is None:
-            out.write(describe.schema_text(schemas))
+            room = reading_columns(1) if out.terminal else None
+            out.write(describe.schema_text(schemas, room))
         elif options.format == "json":
             write_json(describe.schema_data(schemas), out)
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sockql.command.terminal import escape
+from sockql.command.terminal import columns, escape
 from sockql.errors import DataError, UsageError
 from sockql.shell.commands import command
 from sockql.sqltext import parameters, statements
@@ -27,7 +27,9 @@ def plan(shell: Shell, words: list[str]) -> None:
     with Progress(shell.engine.host):
         found = shell.engine.plan(text(words[0]), shell.settings.parameters)
     if shell.settings.mode in ("table", "line"):
-        shell.results.text(describe.plan_text(found))
+        shell.results.text(
+            describe.plan_text(found, columns(1) if shell.results.on_screen else None)
+        )
     else:
         shell.results.rows(describe.PLAN_COLUMNS, describe.plan_rows(found))
 

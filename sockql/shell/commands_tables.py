@@ -81,12 +81,13 @@ def schema(shell: Shell, words: list[str]) -> None:
     from sockql.command.describe import schema_text
 
     own = {name.lower(): sql for name, _, sql in _own(shell)}
+    room = reading_columns(1) if shell.results.on_screen else None
     texts = [f"{escape(own[word.lower()])};\n" for word in words if word.lower() in own]
     names = (
         [word for word in words if word.lower() not in own] if words else shell.engine.dialect.names
     )
     if names:
-        texts.append(schema_text([_schema(shell, name) for name in names]))
+        texts.append(schema_text([_schema(shell, name) for name in names], room))
     shell.results.text("\n".join(texts))
 
 
