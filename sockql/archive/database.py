@@ -88,6 +88,9 @@ class DatabaseFile:
 
     def _begin(self, append: bool) -> None:
         connection = self._connection
+        # Until it is put in its place nobody else sees it, and a crash leaves the old one.
+        for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -65536"):
+            connection.execute(f"PRAGMA {pragma}")
         if append:
             # Whoever else has the file open sees all of it or none; and so do we.
             with readable(self._path) as uri:
@@ -96,10 +99,6 @@ class DatabaseFile:
                     old.backup(connection)
                 finally:
                     old.close()
-            connection.execute("PRAGMA journal_mode = DELETE")  # whatever the old one had
-        # Until it is put in its place nobody else sees it, and a crash leaves the old one.
-        for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -65536"):
-            connection.execute(f"PRAGMA {pragma}")
         if not append:
             connection.execute(f"PRAGMA application_id = {APPLICATION}")
             connection.execute(f"PRAGMA user_version = {FORMAT}")

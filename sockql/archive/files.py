@@ -75,13 +75,14 @@ def refuse_unfinished(path: str) -> None:
     """Refuse a database that has a write-ahead log or a journal beside it.
 
     They belong to the file that is there, and SQLite would apply them to the one that takes its
-    place.  Source: https://www.sqlite.org/tempfiles.html
+    place: a log even if it is still empty, for somebody has it open.
+    Source: https://www.sqlite.org/tempfiles.html
 
-    :raises UsageError: when there is one that is not empty.
+    :raises UsageError: when there is one.
     """
     for suffix in ("-wal", "-journal"):
         with suppress(OSError):
-            if os.lstat(path + suffix).st_size:
+            if os.lstat(path + suffix).st_size or suffix == "-wal":
                 raise UsageError(
                     f"{path}: somebody writes to it, or has not finished: there is {path}{suffix}; "
                     "open it once with another SQLite program, or name another file"

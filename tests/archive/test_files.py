@@ -145,22 +145,28 @@ def test_a_symbolic_link_is_not_followed(file: Path, more: list[str]) -> None:
 
 
 @pytest.mark.parametrize("more", [[], ["--append"]])
-@pytest.mark.parametrize("suffix", ["-wal", "-journal"])
+@pytest.mark.parametrize(
+    ("suffix", "written"), [("-wal", True), ("-wal", False), ("-journal", True)]
+)
 def test_a_file_that_somebody_writes_to_is_left_alone(
-    file: Path, suffix: str, more: list[str]
+    file: Path, suffix: str, written: bool, more: list[str]
 ) -> None:
     before = file.read_bytes()
     beside = Path(f"{file}{suffix}")
     if suffix == "-wal":
         other = sqlite3.connect(file)
         other.execute("pragma journal_mode = wal")
-        other.execute("update users set username = username || 'x'")
-        other.commit()
+        if written:
+            other.execute("update users set username = username || 'x'")
+            other.commit()
+        else:
+            other.execute("select * from users").fetchall()
     else:
         other = sqlite3.connect(":memory:")
         beside.write_bytes(b"the old content of some pages")
     try:
         log = beside.read_bytes()
+        assert bool(log) == written
         assert f"there is {beside}; open it once" in refused(file, *more)
         assert beside.read_bytes() == log
         assert temporaries(file.parent) == []
