@@ -108,7 +108,25 @@ class DatabaseFile:
                     f"CREATE TABLE {schema.name} ({columns}, PRIMARY KEY ({', '.join(key)}))"
                 )
         connection.execute("BEGIN")
-        ((self.snapshot,),) = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM snapshots")
+        self.snapshot = self._number()
+
+    def _number(self) -> int:
+        """The id of the new snapshot: one that nothing in the file has, whatever was taken out of it.
+
+        :raises UsageError: when the file is not laid out as it was.
+        """
+        for name, (schema, _) in OWN.items():
+            found = {row[1] for row in self._connection.execute(f"PRAGMA table_info({name})")}
+            absent = [column for column in schema.by_name if column not in found]
+            if absent:
+                what = f"{name}.{absent[0]}" if found else name
+                raise UsageError(f"{self._path}: damaged: {what} is missing")
+        ((last,),) = self._connection.execute(
+            "SELECT max(id) FROM (SELECT id FROM snapshots UNION SELECT snapshot FROM snapshot_tables)"
+        )
+        if last is not None and not (isinstance(last, int) and last < 2**63 - 1):
+            raise UsageError(f"{self._path}: damaged: the last snapshot has the number {last!r}")
+        return (last or 0) + 1
 
     def open(self, schema: Schema, query: str | None) -> None:
         """What follows are rows of this table."""
@@ -122,6 +140,9 @@ class DatabaseFile:
             )
         except sqlite3.Error as error:
             raise UsageError(f"{self._path}: {error}") from None
+        except UsageError as error:
+            instead = "" if query is None else "; --as may give another name"
+            raise UsageError(f"{self._path}: {error}{instead}") from None
         self._tables.append((writer, query))
 
     def write(self, rows: Sequence[Row]) -> None:

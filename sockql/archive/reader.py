@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from operator import itemgetter
 from time import time
 from typing import TYPE_CHECKING, Any, Final
@@ -11,6 +10,7 @@ import apsw
 
 from sockql import tables
 from sockql.archive.capture import ON_REQUEST, not_for_snapshots
+from sockql.archive.catalog import Catalog
 from sockql.archive.layout import OWN, identify
 from sockql.archive.moments import choose
 from sockql.dialect import SOCKQL
@@ -49,9 +49,12 @@ class Archive:
                 self._connection = apsw.Connection(
                     uri, apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
                 )
-            # A column that somebody took away is an error, not a text of its name.
-            self._connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, 0)
             try:
+                # A column that somebody took away is an error, not a text of its name; and what
+                # somebody put into the schema is not run.
+                self._connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, 0)
+                self._connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
+                self._connection.execute("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON")
                 self._read(at)
             except BaseException:
                 self._connection.close(True)
@@ -60,29 +63,20 @@ class Archive:
             raise DataError(f"{path}: {reason(path, error)}") from None
 
     def _read(self, at: str) -> None:
-        known = list(self._connection.execute("SELECT id, epoch FROM snapshots"))
+        self._catalog = Catalog(self.path, self._connection)
+        known = self._catalog.snapshots()
         chosen = choose(at or "newest", known, time())
         if chosen is None:
             has = ", ".join(f"#{id} of {timestamp(epoch)}" for id, epoch in known[-3:])
             more = f"; it has {'… ' if len(known) > 3 else ''}{has}" if known else ""
             raise DataError(f"{self.path}: no snapshot {at}".rstrip() + more)
         self.snapshot: int = chosen
-        names = [column.name for column in OWN["snapshots"][0].columns]
-        ((cells),) = self._connection.execute(
-            f"SELECT {', '.join(names)} FROM snapshots WHERE id = ?",  # noqa: S608 (our names)
-            (chosen,),
-        )
         #: The row of ``snapshots``.
-        self.facts: dict[str, Any] = dict(zip(names, cells))
-        self.notices: list[str] = json.loads(self.facts["notices"])
+        self.facts: dict[str, Any]
+        self.notices: list[str]
+        self.facts, self.notices = self._catalog.facts(chosen)
         #: Captured columns and number of rows by table.
-        self.tables: dict[str, tuple[list[str], int]] = {
-            name: (json.loads(captured), rows)
-            for name, captured, rows in self._connection.execute(
-                "SELECT table_name, captured, row_count FROM snapshot_tables WHERE snapshot = ?",
-                (chosen,),
-            )
-        }
+        self.tables = self._catalog.tables(chosen)
 
     def columns(self, name: str) -> list[str]:
         """The columns of the table ``name`` that were captured.
@@ -133,24 +127,10 @@ class Archive:
             found = tables.load(name)
             declared = None if isinstance(found, View) else found.schema
         by_name = {} if declared is None else declared.by_name
-        described = self._connection.execute(
-            "SELECT column_name, type, hidden, nocase, unit, source, description"
-            " FROM snapshot_columns WHERE table_name = ? ORDER BY position",
-            (name,),
-        )
-        columns = []
-        for column_name, type, hidden, nocase, unit, source, description in described:
-            if column_name in captured:
-                made = Column(
-                    type,
-                    description,
-                    source=source,
-                    unit=unit,
-                    hidden=bool(hidden),
-                    nocase=bool(nocase),
-                )
-                made.name = column_name
-                columns.append(_like(made, by_name.get(column_name)))
+        columns = [
+            _like(column, by_name.get(column.name))
+            for column in self._catalog.columns(name, captured)
+        ]
         there = set(captured)
         for column in by_name.values():
             if column.name not in there:
@@ -175,6 +155,8 @@ class Archive:
             yield from self._connection.execute(sql, values)
         except apsw.Error as error:
             raise DataError(f"{self.path}: {reason(self.path, error)}") from None
+        except UnicodeError:
+            raise DataError(f"{self.path}: damaged: a text that is not UTF-8") from None
 
     def close(self) -> None:
         """Close the file."""

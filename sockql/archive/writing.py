@@ -61,18 +61,26 @@ class TableWriter:
         sql = "SELECT type FROM sqlite_master WHERE name = ? COLLATE NOCASE"
         for (type,) in self._connection.execute(sql, (name,)).fetchall():
             if type != "table":
-                raise UsageError(f"--as: the file has the {type} {name}; take another name")
+                raise UsageError(f"{name}: a {type} of that name is in the file")
         found = self._connection.execute(f"PRAGMA table_info({quoted(name)})").fetchall()
         types = {row[1].lower(): row[2].upper() for row in found}
         if types and "snapshot" not in types:
-            raise UsageError(f"--as: the file has a table {name} that is no snapshot's")
+            raise UsageError(f"{name}: a table of that name is in the file, and is no snapshot's")
+        if (
+            types
+            and self._connection.execute(
+                f"SELECT 1 FROM {quoted(name)} WHERE snapshot = ? LIMIT 1",  # noqa: S608 (quoted)
+                (self._snapshot,),
+            ).fetchone()
+        ):
+            raise UsageError(f"damaged: {name} has rows that are of no snapshot")
         for column in self.schema.columns:
             # SQLite would make numbers of texts, or texts of numbers.
             there = types.get(column.name.lower(), column.type)
             if (there == TEXT) != (column.type == TEXT) and BLOB not in (there, column.type):
                 raise UsageError(
                     f"{name}.{column.name} is {there} in the file, and would be {column.type} now; "
-                    "use CAST, or another name"
+                    "there is CAST"
                 )
         return types
 

@@ -131,7 +131,7 @@ def reason(path: str, error: apsw.Error) -> str:
                 f"a program that wrote to it has not finished: there is {path}-journal; "
                 "open it once with another SQLite program"
             )
-    return str(error).partition(": file:")[0]
+    return " ".join(str(error).partition(": file:")[0].split())  # it may quote a schema
 
 
 def _uri(path: str) -> str:

@@ -188,7 +188,10 @@ def test_a_table_of_somebody_elses_is_no_snapshots(file: Path) -> None:
     with contextlib.closing(sqlite3.connect(file)) as other:
         other.execute("create table notes(x)")
     said = refused(file, "--append", "--sql", "select 1 as z", "--as", "notes")
-    assert said == "sockql: --as: the file has a table notes that is no snapshot's\n"
+    assert said == (
+        f"sockql: {file}: notes: a table of that name is in the file, and is no snapshot's;"
+        " --as may give another name\n"
+    )
 
 
 @pytest.mark.parametrize("more", [[], ["--append"]])

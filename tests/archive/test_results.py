@@ -78,11 +78,11 @@ def test_a_column_that_would_change_its_type_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
     assert snapshot(path, "--sql", "select 1 a", "--as", "x")[0] == 0
     before = path.read_bytes()
-    assert snapshot(path, "--append", "--sql", "select '007' a", "--as", "x") == (
-        2,
-        "",
-        "sockql: x.a is INTEGER in the file, and would be TEXT now; use CAST, or another name\n",
+    said = (
+        f"sockql: {path}: x.a is INTEGER in the file, and would be TEXT now; there is CAST; "
+        "--as may give another name\n"
     )
+    assert snapshot(path, "--append", "--sql", "select '007' a", "--as", "x") == (2, "", said)
     assert path.read_bytes() == before
 
 
@@ -90,7 +90,10 @@ def test_names_of_results(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
     assert snapshot(path, "--sql", "select 1 a", "--as", "mine")[0] == 0
     for name, message in (
-        ("mine_snapshot", "--as: the file has the index mine_snapshot; take another name"),
+        (
+            "mine_snapshot",
+            f"{path}: mine_snapshot: a index of that name is in the file; --as may give another name",
+        ),
         ("users", "--as: users is a table of sockql; take another name"),
         ("", "--as: '' is not a name"),
     ):
