@@ -777,9 +777,12 @@ def test_a_plan_fits_a_terminal() -> None:
     assert status == 0
     lines = shown.splitlines()
     start = next(i for i, line in enumerate(lines) if line.startswith("  requests    sock_diag"))
-    assert lines[start + 1].startswith(" " * 14 + "bytecode='dport 8000-8999'")
+    # How long the states are depends on the kernel.
+    request = run("plan", sql)[1].partition("  requests    ")[2].partition("\n")[0]
+    assert request.endswith(" bytecode='dport 8000-8999'")
+    assert lines[start + 1].startswith(" " * 14) == (len(request) > 80 - 14)
+    assert " ".join("\n".join(lines[start:]).split()).startswith("requests " + request)
     assert max(map(len, lines)) <= 80
-    assert " states=all but LISTEN,BOUND_INACTIVE bytecode='dport 8000-8999'" in run("plan", sql)[1]
 
 
 def test_a_plan_says_what_a_table_was_asked_and_gave() -> None:
