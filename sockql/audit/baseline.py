@@ -97,9 +97,8 @@ class Baseline:
         if len(data) > _MOST:
             raise UsageError(f"{path}: more than {_MOST:,} bytes are no baseline")
         try:
-            found = json.loads(
-                data.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_number
-            )
+            text = data.decode("utf-8")
+            found = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
         except UnicodeDecodeError as error:
             raise UsageError(f"{path}: not UTF-8 text at byte {error.start}") from None
         except json.JSONDecodeError as error:
@@ -107,12 +106,12 @@ class Baseline:
         except (RecursionError, ValueError) as error:
             raise UsageError(f"{path}: not a baseline: {error}") from None
         baseline = cls(path, updating=updating)
-        baseline._fill(found)
+        baseline._fill(found, text)
         return baseline
 
     # -- reading ----------------------------------------------------------------------------
 
-    def _fill(self, found: Any) -> None:
+    def _fill(self, found: Any, text: str) -> None:
         if not isinstance(found, dict) or _MARK not in found:
             raise UsageError(f"{self.path}: not a baseline: there is no {_MARK!r} in it")
         if found[_MARK] != _VERSION:
@@ -121,14 +120,20 @@ class Baseline:
                 f"this sockql reads version {_VERSION}"
             )
         self._keys(found, "the file", {_MARK, "audits"})
-        for name, audit in self._typed(found["audits"], dict, "audits").items():
+        audits = self._typed(found["audits"], dict, "audits").items()
+        for place, (name, audit) in enumerate(audits):
             self._keys(self._typed(audit, dict, name), name, {"keys", "accepted"})
             keys = self._typed(audit["keys"], list, f"{name}: keys")
             accepted = _Accepted([self._typed(key, str, f"{name}: keys") for key in keys])
             for number, entry in enumerate(
                 self._typed(audit["accepted"], list, f"{name}: accepted"), 1
             ):
-                self._entry(accepted, entry, f"{name}: entry {number}")
+                try:
+                    self._entry(accepted, entry, f"{name}: entry {number}")
+                except UsageError as error:
+                    line = _line(text, place, number)
+                    said = str(error).removeprefix(self.path)
+                    raise UsageError(f"{self.path}:{line}{said}") from None
             self.audits[name] = accepted
 
     def _entry(self, accepted: _Accepted, found: Any, where: str) -> None:
@@ -302,6 +307,21 @@ def described(name: str, entry: Entry) -> str:
 def changes(added: int, gone: int) -> str:
     """What an update did, for people."""
     return f"{counted(added, 'row')} accepted, {counted(gone, 'row')} forgotten"
+
+
+def _line(text: str, place: int, number: int) -> int:
+    """The line on which an entry begins: of the audit at ``place`` in the file, the ``number``th."""
+    import re
+
+    at = [found.end() for found in re.finditer(r'"accepted"\s*:\s*\[', text)][place]
+    between = re.compile(r"[\s,]*")
+    decoder = json.JSONDecoder()
+    start = at
+    for _ in range(number):
+        found = between.match(text, at)
+        start = found.end() if found else at
+        at = decoder.raw_decode(text, start)[1]
+    return text.count("\n", 0, start) + 1
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -206,29 +206,37 @@ def test_cells_are_told_apart_by_value_and_type(machine: Machine, base: Path) ->
             b'{"sockql_baseline": 1, "audits": {}, "x": 1}',
             ": the file: there is no such key as 'x'",
         ),
-        (one("1").encode(), ": workers: entry 1: an object is wanted"),
-        (one(FIRST, FIRST).encode(), ": workers: entry 2: the row is accepted twice"),
+        (one("1").encode(), ":1: workers: entry 1: an object is wanted"),
+        (one(FIRST, FIRST).encode(), ":1: workers: entry 2: the row is accepted twice"),
         (
             one('{"row": {"name": "a"}, "reason": ""}').encode(),
-            ": workers: entry 1: its row has name, the keys are name, parent",
+            ":1: workers: entry 1: its row has name, the keys are name, parent",
         ),
         (
             one('{"row": {"name": [], "parent": 1}, "reason": ""}').encode(),
-            ": workers: entry 1: name: [] is no cell",
+            ":1: workers: entry 1: name: [] is no cell",
         ),
         (
             one('{"row": {"name": "a", "parent": 1}}').encode(),
-            ": workers: entry 1: 'reason' is missing",
+            ":1: workers: entry 1: 'reason' is missing",
         ),
         (
             one(
                 '{"row": {"name": "a", "parent": 1}, "reason": "", "expires": "20270131"}'
             ).encode(),
-            ": workers: entry 1: expires: '20270131' is no day as in 2027-01-31",
+            ":1: workers: entry 1: expires: '20270131' is no day as in 2027-01-31",
         ),
         (
             one('{"row": {"name": "a", "parent": 1}, "reason": 3}').encode(),
-            ": workers: entry 1: reason: text is wanted",
+            ":1: workers: entry 1: reason: text is wanted",
+        ),
+        (
+            BASELINE.replace('"worker", "parent": 42}', '"worker", "paren": 42}').encode(),
+            ":14: workers: entry 2: its row has name, paren, the keys are name, parent",
+        ),
+        (
+            BASELINE.replace('"ours"}', '"\\"accepted\\": [", "expires": "2027-13-01"}').encode(),
+            ":7: hostile: entry 1: expires: '2027-13-01' is no day as in 2027-01-31",
         ),
         (
             one('{"row": {"dport": 1}, "reason": ""}', keys='["dport"]').encode(),
