@@ -8,7 +8,7 @@
 -- kind: audit
 -- keys: [user, path, type]
 -- params:
---   programs:
+--   bpf_programs:
 --     type: table
 --     columns: [path]
 --     description: Programs that may hold them.
@@ -21,6 +21,6 @@
 select pid, name, coalesce(username(euid), euid) as user, path, type, count(*) as descriptors
 from fds join processes using (pid)
 where type in ('bpf-prog', 'bpf-map', 'bpf-link', 'bpf_link', 'bpf-token', 'bpf_iter')
-  and coalesce(path, '') not in (select path from programs)
+  and coalesce(path, '') not in (select path from bpf_programs)
 group by pid, type
 order by pid, type

@@ -8,7 +8,7 @@
 -- kind: audit
 -- keys: [protocol, sport, programs]
 -- params:
---   activators:
+--   activating_programs:
 --     type: table
 --     columns: [path]
 --     description: Programs that listen for others and keep the listener.
@@ -24,7 +24,7 @@ from (
     select protocol, src, sport, inode, pid, path
     from sockets join fds using (inode) join processes using (pid)
     where state = 'LISTEN' and family in ('inet', 'inet6') and pid <> 1
-      and coalesce(path, '') not in (select path from activators)
+      and coalesce(path, '') not in (select path from activating_programs)
     order by inode, pid
 )
 group by inode

@@ -7,7 +7,7 @@
 -- kind: audit
 -- keys: [user, path, protocol]
 -- params:
---   programs:
+--   packet_programs:
 --     type: table
 --     columns: [path]
 --     description: Programs that may have one.
@@ -32,5 +32,5 @@
 select pid, name, coalesce(username(euid), euid) as user, path, protocol, socktype, interface,
        socket_filter is not null as filtered
 from sockets join fds using (inode) join processes using (pid)
-where family = 'packet' and coalesce(path, '') not in (select path from programs)
+where family = 'packet' and coalesce(path, '') not in (select path from packet_programs)
 group by pid, inode

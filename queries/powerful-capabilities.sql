@@ -8,7 +8,7 @@
 -- kind: audit
 -- keys: [user, path, capabilities]
 -- params:
---   programs:
+--   capable_programs:
 --     type: table
 --     columns: [path]
 --     description: Programs that may have them.
@@ -29,5 +29,5 @@ select pid, name, coalesce(username(euid), euid) as user, path,
 from processes
 where euid <> 0
   and capabilities(cap_effective) regexp 'cap_(chown|dac_override|dac_read_search|fowner|setuid|setgid|setfcap|sys_module|sys_rawio|sys_ptrace|sys_admin|net_admin|net_raw|bpf|mac_admin|mac_override)\b'
-  and coalesce(path, '') not in (select path from programs)
+  and coalesce(path, '') not in (select path from capable_programs)
   and ns_user = (select ns_user from processes where ns_user is not null order by pid limit 1)

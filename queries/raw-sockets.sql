@@ -8,7 +8,7 @@
 -- kind: audit
 -- keys: [user, path, protocol, ip_protocol]
 -- params:
---   programs:
+--   raw_programs:
 --     type: table
 --     columns: [path]
 --     description: Programs that may have one.
@@ -28,5 +28,5 @@ select pid, name, coalesce(username(euid), euid) as user, path, protocol, ip_pro
        interface
 from sockets join fds using (inode) join processes using (pid)
 where family in ('inet', 'inet6') and socktype = 'raw'
-  and coalesce(path, '') not in (select path from programs)
+  and coalesce(path, '') not in (select path from raw_programs)
 group by pid, inode

@@ -1,4 +1,4 @@
--- title: Programs that execute code of files in a directory for temporary files
+-- title: Programs that execute code from temporary directories
 -- description: >
 --   A library below /tmp, /dev/shm or the like is mapped as code. Everyone may write there, so that
 --   what gets into a program by LD_PRELOAD, dlopen(3) or ptrace(2) often comes from there. The file of

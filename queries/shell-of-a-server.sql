@@ -8,7 +8,7 @@
 -- kind: audit
 -- keys: [server_path, sport, cmdline]
 -- params:
---   programs:
+--   shell_programs:
 --     type: table
 --     columns: [path]
 --     description: Programs that are there to start shells.
@@ -30,7 +30,7 @@ select sh.pid, sh.name, coalesce(username(sh.euid), sh.euid) as user, sh.cmdline
 from sockets join fds using (inode) join processes as server using (pid)
     join processes as sh on sh.parent = server.pid
 where state = 'LISTEN' and family in ('inet', 'inet6')
-  and coalesce(server.path, '') not in (select path from programs)
+  and coalesce(server.path, '') not in (select path from shell_programs)
   and (sh.path regexp '/(a|ba|c|da|fi|k|mk|po|pw|tc|xon|y|z)?sh[0-9.]*$'
        or sh.path like '%/busybox' and sh.name in ('sh', 'ash', 'hush'))
 group by sh.pid, sport

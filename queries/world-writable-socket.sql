@@ -9,7 +9,7 @@
 -- kind: audit
 -- keys: [socket, path]
 -- params:
---   public:
+--   public_sockets:
 --     type: table
 --     columns: [pattern]
 --     description: Sockets that are meant for everyone, as patterns of GLOB.
@@ -39,5 +39,5 @@ from sockets join file on file.path = src and file.inode = vfs_inode
 where sockets.family = 'unix' and path_kind = 'path' and src like '/%'
   and state in ('LISTEN', 'UNCONN')
   and file.type = 'socket' and substr(file.mode, -1) in ('2', '3', '6', '7')
-  and not exists (select 1 from public where replace(src, '/var/run/', '/run/') glob pattern)
+  and not exists (select 1 from public_sockets where replace(src, '/var/run/', '/run/') glob pattern)
 group by sockets.inode, processes.pid

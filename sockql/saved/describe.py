@@ -120,7 +120,11 @@ def parameter(param: Param) -> str:
         said += f" of {', '.join(param.columns)}"
     if not param.required:
         said += f", {_default(param)}"
-    return f"{said}){f': {param.description}' if param.description else ''}"
+    words = [param.description] if param.description else []
+    if isinstance(param.default, tuple) and len(param.columns) == 1 and param.default:
+        cells = ", ".join("NULL" if cell is None else str(cell) for (cell,) in param.default)
+        words.append(f"By default: {cells}.")
+    return f"{said}){': ' if words else ''}{' '.join(words)}"
 
 
 def _default(param: Param) -> str:

@@ -103,7 +103,7 @@ def test_bpf_holders(tmp_path: Path) -> None:
         row = {**process(pid), "type": "bpf-map", "descriptors": 1}
         assert about(pid, "bpf-holders") == [row]
         programs = listed(tmp_path, "path", str(row["path"]))
-        assert about(pid, "bpf-holders", programs=programs) == []
+        assert about(pid, "bpf-holders", bpf_programs=programs) == []
         assert about(pid, "special-descriptors") == [row]
         assert about(pid, "io-uring-users") == []
 

@@ -129,7 +129,7 @@ def test_raw_sockets(tmp_path: Path) -> None:
                 }
             ]
             programs = listed(tmp_path, "path", process(pid)["path"])
-            assert about(pid, "raw-sockets", programs=programs) == []
+            assert about(pid, "raw-sockets", raw_programs=programs) == []
     with child(talk) as (pid, _):
         assert about(pid, "raw-sockets") == []
     if os.geteuid():
@@ -164,7 +164,7 @@ def test_packet_sockets(filtered: bool, tmp_path: Path) -> None:
             }
         ]
         programs = listed(tmp_path, "path", process(pid)["path"])
-        assert about(pid, "packet-sockets", programs=programs) == []
+        assert about(pid, "packet-sockets", packet_programs=programs) == []
     with child(talk) as (pid, _):
         assert about(pid, "packet-sockets") == []
 

@@ -391,7 +391,7 @@ def test_a_listener_that_systemd_hands_over_is_not_inherited(
         found = [row for row in ask("inherited-listener") if row["protocol"] != "tcp"]
         assert [row for row in found if str(other) in row["pids"].split(",")] == []
         activators = listed(tmp_path, "path", copy)
-        assert at(number, "inherited-listener", activators=activators) == []
+        assert at(number, "inherited-listener", activating_programs=activators) == []
         assert [row["pids"] for row in at(number, "inherited-listener")] == [
             ",".join(map(str, sorted((pid, other))))
         ]
@@ -416,7 +416,7 @@ def test_a_shell_of_a_program_that_is_there_to_start_them(stack: ExitStack, tmp_
             wait_until(lambda: cmdline(inner).startswith("sh -c read"))  # noqa: B023
             found = [
                 row["server_path"]
-                for row in about(inner, "shell-of-a-server", programs=programs)
+                for row in about(inner, "shell-of-a-server", shell_programs=programs)
                 if row["sport"] == port(sock)
             ]
             assert found == ([str(tmp_path / name)] if seen else [])
@@ -495,4 +495,4 @@ def test_world_writable_socket(tmp_path: Path, mode: int, seen: bool) -> None:
         }
         assert about(pid, "world-writable-socket") == ([row] if seen else [])
         public = listed(tmp_path, "pattern", f"{tmp_path}/*")
-        assert about(pid, "world-writable-socket", public=public) == []
+        assert about(pid, "world-writable-socket", public_sockets=public) == []

@@ -96,7 +96,7 @@ def test_powerful_capabilities(tmp_path: Path) -> None:
             {**process(pid), "capabilities": "cap_net_raw", "systemd_unit": None}
         ]
         programs = listed(tmp_path, "path", process(pid)["path"])
-        assert about(pid, "powerful-capabilities", programs=programs) == []
+        assert about(pid, "powerful-capabilities", capable_programs=programs) == []
     with child(lambda: as_nobody_with(CAP_NET_BIND_SERVICE)) as (pid, _):
         assert about(pid, "powerful-capabilities") == []
 
