@@ -513,6 +513,23 @@ def test_the_files_beside_a_configuration_belong_to_it(write: Write) -> None:
     ]
 
 
+@pytest.mark.parametrize("pattern", ["", "/", ".", "\0", "packs", "/none/%%", "[", "packs/[!a]"])
+def test_patterns_that_stand_for_nothing(
+    write: Write, monkeypatch: pytest.MonkeyPatch, pattern: str
+) -> None:
+    path = write(json.dumps({"packs": {"*": pattern}}), "here/sample.conf")
+    write("{}", "here/packs/a")
+    monkeypatch.chdir(path.parent)
+    file = read("sample.conf")
+    assert (file.packs, file.notices) == ([], [f"sample.conf:1: no file is called like {pattern}"])
+
+
+def test_the_name_of_a_directory_is_no_pattern(write: Write) -> None:
+    write(pack_of({"query": "select 1"}), "kit[1]*/packs/one.conf")
+    path = write('{"packs": {"*": "packs/%.conf"}}', "kit[1]*/sample.conf")
+    assert [pack.name for pack in read(str(path)).packs] == ["one"]
+
+
 def test_links_that_lead_back_do_not_hold_a_pattern_up(write: Write, tmp_path: Path) -> None:
     write(pack_of({"query": "select 1"}), "packs/deep/er/one.conf")
     write(pack_of({"query": "select 2"}), "packs/two.conf")
@@ -577,6 +594,7 @@ def test_a_directory_is_all_packs_in_it(write: Write, tmp_path: Path) -> None:
     write(b"\xff", "kit*/b/bad.sql")
     write(pack_of({"query": "select 4"}), "kit*/four.conf")
     write("{", "kit*/bad.conf")
+    write(b"\xff", "kit*/worse.conf")
     write("select 5", "kits/five.sql")
     (tmp_path / "kit*/a/back").symlink_to(tmp_path / "kit*")
     file = read(str(tmp_path / "kit*"))
@@ -588,6 +606,7 @@ def test_a_directory_is_all_packs_in_it(write: Write, tmp_path: Path) -> None:
     ]
     assert [line.removeprefix(f"{tmp_path}/kit*/") for line in file.mistakes] == [
         "bad.conf:1: a name in double quotes is expected, not the end of the file",
+        "worse.conf: not UTF-8 text at byte 0",
         "b/bad.sql: not UTF-8 text at byte 0",
     ]
 

@@ -17,7 +17,7 @@ from sockql.osquery.packs import rules
 from sockql.osquery.packs.json_text import Stripped, parse
 from sockql.osquery.packs.nodes import Node, PackError
 from sockql.osquery.packs.pack import Pack, PackFile, PackQuery
-from sockql.osquery.packs.sources import beside, matching, text_of
+from sockql.osquery.packs.sources import beside, like, matching, text_of
 
 if TYPE_CHECKING:
     from typing import Final
@@ -142,7 +142,7 @@ def _named(name: str, value: Node, found: PackFile) -> list[tuple[str, str | Non
         return [(name, beside(value.value, value))]
     # osquery's % is one level of the path and %% all below it.
     pattern = value.value.replace("%%", "**").replace("%", "*")
-    paths = matching(beside(pattern, value))
+    paths = like(pattern, value)
     if not paths:
         found.notices.append(f"{value.where}: no file is called like {value.value}")
     return [(_stem(path), path) for path in paths]

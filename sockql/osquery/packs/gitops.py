@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from sockql.osquery.packs import fleet
 from sockql.osquery.packs.pack import Pack, PackQuery
-from sockql.osquery.packs.sources import beside, matching, text_of
+from sockql.osquery.packs.sources import beside, like, text_of
 
 if TYPE_CHECKING:
     from typing import Final
@@ -103,8 +103,8 @@ def _named(
         pattern.fail(f"{pattern.value}: one file is given by `path`")
     files = [
         file
-        for each in _braces(beside(pattern.value, pattern))
-        for file in matching(each)
+        for each in _braces(pattern.value)
+        for file in like(each, pattern)
         if file.lower().endswith((".yml", ".yaml"))
     ]
     if not files:

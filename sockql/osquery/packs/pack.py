@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from sockql.errors import UsageError
 from sockql.osquery.packs.nodes import PackError
 
 if TYPE_CHECKING:
@@ -64,10 +65,10 @@ class PackFile:
 
     @contextmanager
     def keeping(self) -> Iterator[None]:
-        """Take a :class:`PackError` for a mistake in one part of the file: the others still count."""
+        """Take an error for a mistake in one part of the file: the others still count."""
         try:
             yield
-        except PackError as error:
+        except UsageError as error:
             self.mistakes.append(str(error))
 
     def checked(self) -> PackFile:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from fnmatch import fnmatchcase
+from glob import escape
 from typing import TYPE_CHECKING
 
 from sockql.errors import UsageError
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 def beside(path: str, value: Node) -> str:
     """A path that is not absolute is one beside the file that names it in ``value``."""
     return os.path.join(os.path.dirname(value.file), path)
+
+
+def like(pattern: str, value: Node) -> list[str]:
+    """The files that a pattern stands for, which is one beside the file that names it in ``value``."""
+    return matching(os.path.join(escape(os.path.dirname(value.file)), pattern))
 
 
 def text_of(path: str, value: Node) -> str:
@@ -46,10 +52,10 @@ def matching(pattern: str) -> list[str]:
     ``**`` stands for any number of directories, of which links are not followed: they may lead
     back. A name that begins with a dot has to be named by it.
     """
-    if "\0" in pattern:
-        return []
     start = "/" if pattern.startswith("/") else ""
     parts = [part for part in pattern.split("/") if part]
+    if not parts or "\0" in pattern:
+        return []
     return list(dict.fromkeys(_matching(start, parts)))
 
 

@@ -13,7 +13,6 @@ import re
 from glob import escape
 from typing import TYPE_CHECKING
 
-from sockql.errors import UsageError
 from sockql.osquery.packs import rules
 from sockql.osquery.packs.nodes import Node
 from sockql.osquery.packs.pack import Pack, PackQuery
@@ -41,12 +40,9 @@ def add_directory(path: str, found: PackFile) -> None:
     """Add the queries of all files in a directory, and below, to ``found``."""
     packs: dict[str, Pack] = {}
     for each in matching(f"{escape(path)}/**/*{_ENDING}"):
-        try:
+        with found.keeping():
             query = _query(each)
-        except UsageError as error:
-            found.mistakes.append(str(error))
-            continue
-        packs.setdefault(os.path.dirname(each), Pack(_name(each), [])).queries.append(query)
+            packs.setdefault(os.path.dirname(each), Pack(_name(each), [])).queries.append(query)
     found.packs += packs.values()
 
 
