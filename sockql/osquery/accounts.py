@@ -6,6 +6,8 @@ Source: passwd(5), group(5), getpwent(3).
 from __future__ import annotations
 
 from sockql.errors import DataError
+from sockql.osquery.files import say_no_root
+from sockql.osquery.root import Root
 from sockql.proc import accounts
 
 TYPE_CHECKING = False
@@ -96,8 +98,11 @@ def _lines(name: str, fields: int, request: Request, host: Host, pid: int) -> It
     try:
         return list(accounts.lines(name, fields, request, host, pid))
     except DataError as error:
-        # It has gone, has no such file, or does not let us look.
-        host.notice(f"{request.schema.name}: {error}")
+        try:
+            with Root(host, pid):
+                host.notice(f"{request.schema.name}: {error}")
+        except OSError as no_root:  # it has gone, or does not let us look
+            say_no_root(request, host, pid, no_root)
         return []
 
 

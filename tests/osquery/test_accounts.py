@@ -102,7 +102,7 @@ def test_the_process_may_come_from_another_table(host: Host) -> None:
         (None, None, None),
     ]
     assert [said.partition(":")[0] for said in host.notices] == ["users", "groups"]
-    assert "8/root/etc/passwd: No such file" in host.notices[0]
+    assert "8/root: No such file" in host.notices[0]
 
 
 def test_a_host_without_the_files_says_so(tmp_path: Path) -> None:

@@ -422,6 +422,8 @@ _JOINED = "with p(pid) as (values (8), (7), (9)) select name from p join os_vers
         ("select name from os_version where pid_with_namespace in (7, 8, 9)", "os_version", 7),
         ("select 1 from file where pid_with_namespace in (7, 8, 9) and path = '/x'", "file", 7),
         (f"{_JOINED} pid_with_namespace = pid", "os_version", 8),
+        ("select 1 from users where pid_with_namespace in (7, 8, 9)", "users", 7),
+        ("select 1 from groups where pid_with_namespace in (7, 8, 9)", "groups", 7),
     ],
 )
 def test_root_directories_that_are_refused_make_one_notice(
