@@ -73,6 +73,13 @@ class TimeoutExpired(SockqlError):
 
     status = 124
 
+    @classmethod
+    def of(cls, seconds: float) -> TimeoutExpired:
+        """The error of a statement that took longer than it may."""
+        return cls(
+            f"the statement took longer than {seconds:g} second{'' if seconds == 1 else 's'}"
+        )
+
 
 class Interrupted(SockqlError):
     """The statement was interrupted (exit status 130)."""

@@ -22,7 +22,8 @@ class Stopping:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._interrupted = False
-        self._deadline: float | None = None
+        self._limit: float | None = None
+        self._deadline = 0.0
         self._look = 0.0
 
     def begin(self) -> None:
@@ -31,8 +32,8 @@ class Stopping:
         now = perf_counter()
         self._interrupted = False
         self._look = now + _LOOK
-        timeout = engine.timeout
-        self._deadline = None if timeout is None else now + timeout - engine.shared_seconds
+        self._limit = engine.timeout
+        self._deadline = now + (self._limit or 0.0) - engine.shared_seconds
 
     def interrupt(self) -> None:
         """The next check raises."""
@@ -50,8 +51,8 @@ class Stopping:
         engine = self._engine
         now = perf_counter()
         # What is collected for others as well is not at the cost of one statement.
-        if self._deadline is not None and now > self._deadline + engine.shared_seconds:
-            raise TimeoutExpired(f"the statement took longer than {engine.timeout:g} seconds")
+        if self._limit is not None and now > self._deadline + engine.shared_seconds:
+            raise TimeoutExpired.of(self._limit)
         if engine.deadline is not None and now > engine.deadline:
             raise TimeoutExpired("the time for all statements is over")
         if engine.reader is not None and now > self._look:

@@ -43,7 +43,7 @@ class ProcessEnvs(
         "select pid, value from process_envs where key = 'LD_PRELOAD'",
     ],
 ):
-    """Environment variables of processes as they were when it started, one row for each.
+    """Environment variables that processes were started with, one row for each.
 
     A variable that is set twice has two rows. What a process changed since is not known to the
     kernel, unless it wrote over it.

@@ -358,6 +358,7 @@ def test_a_timeout_ends_a_query_without_end(engine: Engine) -> None:
     with pytest.raises(TimeoutExpired, match=r"longer than 0\.05 seconds"):
         engine.query(ENDLESS)
     assert time.monotonic() - started < 1
+    assert str(TimeoutExpired.of(1.0)) == "the statement took longer than 1 second"
     engine.timeout = None
     assert engine.query("select 1") == [(1,)]
 

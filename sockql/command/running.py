@@ -254,4 +254,5 @@ class Alarm:
         if self._check is not None:
             self._check()
             return
-        raise TimeoutExpired(f"the statement took longer than {self._seconds:g} seconds")
+        assert self._seconds is not None
+        raise TimeoutExpired.of(self._seconds)

@@ -181,10 +181,15 @@ def proc(shell: Shell, words: list[str]) -> None:
         return
     from os.path import expanduser
 
+    _move(shell, "proc", expanduser(words[0]))
+
+
+def _move(shell: Shell, option: str, value: str) -> None:
+    """Look at what ``option`` of the command line would say."""
     try:
-        shell.move(proc=expanduser(words[0]))
+        shell.move(**{option: value})
     except DataError as error:
-        raise DataError(str(error).removeprefix("--proc ")) from None
+        raise DataError(str(error).removeprefix(f"--{option} ")) from None
 
 
 def _scopes() -> list[str]:
@@ -204,10 +209,10 @@ def netns(shell: Shell, words: list[str]) -> None:
 
     Temporary tables of the session are dropped, and a frozen snapshot is let go.
     """
-    if words:
-        shell.move(netns=words[0])
-    else:
+    if not words:
         shell.say(escape(shell.netns))
+        return
+    _move(shell, "netns", words[0])
 
 
 @command(".timeout", "[SECONDS]")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sockql.command.wrapping import reading_columns, wrap
+from sockql.command.wrapping import listing, reading_columns, wrap
 from sockql.errors import UsageError
 from sockql.shell.commands import command, switch
 
@@ -58,16 +58,13 @@ def mode(shell: Shell, words: list[str]) -> None:
             settings.before_line = name
         settings.mode = name
         return
-    lines = [
-        f"{'*' if name == settings.mode else ' '} {name:<9} {help}\n"
-        for name, help in formats().items()
-    ]
+    room = reading_columns(1)
+    marked = {settings.mode: "*"}
+    rows = [(f"{marked.get(name, ' ')} {name}", help) for name, help in formats().items()]
     others = [name for name in all_formats() if name not in formats()]
-    lines += ["\ntabulate's formats:"]
-    lines += [f"{line}\n" for line in wrap(" ".join(others), reading_columns(1), " ")]
-    if settings.mode in others:
-        lines.insert(0, f"* {settings.mode}\n")
-    shell.results.text("".join(lines))
+    lines = [f"* {settings.mode}"] if settings.mode in others else []
+    lines += [*listing(rows, room), "", *wrap(" ".join(others), room, "tabulate's formats: ", " ")]
+    shell.results.text("".join([f"{line}\n" for line in lines]))
 
 
 @command(".expanded", "[on|off]", aliases=("\\x",))
