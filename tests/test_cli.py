@@ -809,3 +809,17 @@ def test_a_plan_comes_as_rows_too() -> None:
         "plan", "--tsv", "--no-header", f"select fd from fds where pid = {os.getpid()}"
     )
     assert (status, said.split("\t")[0]) == (0, "fds")
+
+
+def test_json_of_several_statements_is_a_stream_of_arrays() -> None:
+    """Which jq reads as it comes; nothing tells two statements from one whose rows are arrays."""
+    status, out, _ = run(
+        "--json", "select 1 as n union select 2; select 'x' as t; select 3 where 0"
+    )
+    assert status == 0
+    decoder, found = json.JSONDecoder(), []
+    while out := out.lstrip():
+        array, end = decoder.raw_decode(out)
+        found.append(array)
+        out = out[end:]
+    assert found == [[{"n": 1}, {"n": 2}], [{"t": "x"}], []]

@@ -28,7 +28,7 @@ def _format(name: str, help: str) -> Option:
 
 OPTIONS: Final = (
     _format("table", "aligned columns, for people; NULL is empty (the default)"),
-    _format("json", "an array of objects, one line each; numbers are numbers, NULL is null"),
+    _format("json", "an array of objects for each statement, one object a line; NULL is null"),
     _format("jsonl", "one object a line"),
     _format("csv", "comma-separated, quoted as in RFC 4180, lines end in a newline"),
     _format("tsv", r"tab-separated; tabs, line ends and \ in a cell are \t, \n, \r and \\"),

@@ -98,6 +98,8 @@ def sql_of(options: Options) -> str:
     elif arguments and arguments[0] != "-":
         sql = text(arguments[0])
     else:
+        if any(argument.endswith("=-") for argument in options.load):
+            raise UsageError("--load reads standard input; give the SQL as an argument or with -f")
         sql = read_text("-")
     if not sql.strip():
         raise UsageError("no SQL; give it as an argument, with -f FILE or on standard input")

@@ -14,11 +14,15 @@ def join(engine: Engine, lists: Iterable[str] = (), databases: Iterable[str] = (
 
     :raises UsageError: for a name that is taken, or a file that is not what it should be.
     """
+    from sockql.errors import UsageError
     from sockql.loading.databases import attach
     from sockql.loading.lists import load
     from sockql.loading.names import split
 
-    for argument in lists:
-        load(engine, *split("--load", argument))
+    named = [split("--load", argument) for argument in lists]
+    if [path for _, path in named].count("-") > 1:
+        raise UsageError("--load: standard input is one list; name files for the others")
+    for name, path in named:
+        load(engine, name, path)
     for argument in databases:
         attach(engine, *split("--attach", argument))

@@ -1,12 +1,13 @@
 """Lists as tables: CSV, TSV, JSON and JSON Lines become temporary tables of the connection.
 
-The types of columns are found by sqlite-utils: a column of whole numbers is INTEGER, of numbers
-REAL, all else TEXT.  An empty cell of CSV or TSV is NULL, as it is where sockql writes them.
+A column of whole numbers is INTEGER, of numbers REAL, all else TEXT (:mod:`sockql.loading.types`,
+sqlite-utils for JSON).  An empty cell of CSV or TSV is NULL, as it is where sockql writes them.
 """
 
 from __future__ import annotations
 
 import os
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from typing import TYPE_CHECKING, Final
 
 import apsw
@@ -33,8 +34,6 @@ _FORMATS: Final = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
 }
-_TYPES: Final = {"integer": "INTEGER", "float": "REAL", "text": "TEXT"}
-_CLASSES: Final = {int: "INTEGER", bool: "INTEGER", float: "REAL", bytes: "BLOB"}
 
 
 def load(engine: Engine, name: str, path: str, columns: Sequence[str] = ()) -> None:
@@ -48,7 +47,7 @@ def load(engine: Engine, name: str, path: str, columns: Sequence[str] = ()) -> N
     check(f"loading {path}", name)
     found = read(path)
     if not found.columns:
-        found.columns = list(columns)
+        found.columns, found.types = list(columns), ["TEXT"] * len(columns)
     if not found.columns:
         raise UsageError(f"{path}: no rows and no header, so there are no columns")
     lacking = [column for column in columns if column not in found.columns]
@@ -56,7 +55,7 @@ def load(engine: Engine, name: str, path: str, columns: Sequence[str] = ()) -> N
         has = ", ".join(found.columns)
         raise UsageError(f"{path}:{found.header}: no column {lacking[0]}; it has {has}")
     try:
-        create(engine, name, found.columns, _types(found), found.rows)
+        create(engine, name, found.columns, found.types, found)
     except apsw.SQLError as error:
         raise UsageError(f"loading {path} as {name}: {error}") from None
 
@@ -64,18 +63,24 @@ def load(engine: Engine, name: str, path: str, columns: Sequence[str] = ()) -> N
 def read(path: str) -> Rows:
     """The rows of the file ``path``, its format told by the end of its name, or its content.
 
+    ``-`` is standard input.  UTF-16 is known by its byte order mark, all else is UTF-8.
+
     :raises UsageError: when it cannot be read, or is not laid out as the format wants.
     """
     from sockql.loading import rows
 
     try:
-        with open(path, "rb") as file:
+        with open(0 if path == "-" else path, "rb", closefd=path != "-") as file:
             data = file.read()
     except (OSError, ValueError) as error:
         raise UsageError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+    path = "standard input" if path == "-" else path
+    wide = data[:2] in (BOM_UTF16_LE, BOM_UTF16_BE)
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode("utf-16" if wide else "utf-8-sig")
     except UnicodeDecodeError as error:
+        if wide:
+            raise UsageError(f"{path}: not UTF-16 text, though it begins as such") from None
         line = data.count(b"\n", 0, error.start) + 1
         wrong = f"byte 0x{data[error.start]:02x}"
         raise UsageError(f"{path}:{line}: not UTF-8 text ({wrong}); convert it first") from None
@@ -92,25 +97,6 @@ def _guess(text: str) -> str:
     if start[:1] in ("[", "{"):
         return "json" if start[0] == "[" else "jsonl"
     return "tsv" if "\t" in text.split("\n", 1)[0] else "csv"
-
-
-def _types(found: Rows) -> list[str]:
-    """The type of each column, from all of its cells."""
-    from sqlite_utils.utils import TypeTracker, suggest_column_types
-
-    cells = [dict(zip(found.columns, row)) for row in found.rows]
-    if found.typed:
-        suggested = suggest_column_types(
-            [{name: cell for name, cell in row.items() if cell is not None} for row in cells]
-        )
-        return [_CLASSES.get(suggested.get(name, str), "TEXT") for name in found.columns]
-    tracker = TypeTracker()
-    for _ in tracker.wrap(cells):
-        pass
-    types = tracker.types
-    # Of a column without a single cell sqlite-utils would say that it could be anything.
-    filled = {name for row in cells for name, cell in row.items() if cell is not None}
-    return [_TYPES[types[name]] if name in filled else "TEXT" for name in found.columns]
 
 
 def create(

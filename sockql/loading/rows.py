@@ -2,38 +2,46 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from sockql.errors import UsageError
+from sockql.schema import BLOB, INTEGER, REAL, TEXT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from json import JSONDecoder
     from typing import Any
 
     from sockql.schema import Value
 
+_TYPES: Final = {int: INTEGER, float: REAL, bytes: BLOB}
 _QUOTED: Final = 60  # characters of a wrong line in its message
 
 
 class Rows:
-    """The rows of a file: as many cells in each as there are ``columns``.
+    """The rows of a file: as many cells in each as there are ``columns``, which have ``types``.
 
-    ``typed`` says that the cells have types of their own; without them every cell is a text or
-    None.  ``header`` is the line on which the columns are named.
+    They are read each time they are asked for, from text that has been looked through once: as
+    objects they would take ten times the memory of the text.  ``header`` is the line on which the
+    columns are named.
     """
 
     def __init__(
         self,
         columns: list[str],
-        rows: list[tuple[Value, ...]],
+        types: list[str],
+        rows: Callable[[], Iterator[tuple[Value, ...]]],
         *,
-        typed: bool,
         header: int = 1,
     ) -> None:
         self.columns = columns
-        self.rows = rows
-        self.typed = typed
+        self.types = types
+        self._rows = rows
         self.header = header
+
+    def __iter__(self) -> Iterator[tuple[Value, ...]]:
+        return self._rows()
 
 
 def csv(path: str, text: str) -> Rows:
@@ -41,9 +49,8 @@ def csv(path: str, text: str) -> Rows:
     from csv import Error, reader
     from io import StringIO
 
-    lines = reader(StringIO(text, newline=""), strict=True)
-
     def records() -> Iterator[tuple[int, list[str]]]:
+        lines = reader(StringIO(text, newline=""), strict=True)
         while True:
             line = lines.line_num + 1
             try:
@@ -54,7 +61,7 @@ def csv(path: str, text: str) -> Rows:
                 return
             yield line, record
 
-    return _delimited(path, records())
+    return _delimited(path, records)
 
 
 #: What ``sockql --tsv`` writes for characters that would break a line.
@@ -64,31 +71,40 @@ _ESCAPES: Final = {"\\t": "\t", "\\n": "\n", "\\r": "\r", "\\\\": "\\"}
 def tsv(path: str, text: str) -> Rows:
     r"""Lines of cells with tabs between, ``\t``, ``\n``, ``\r`` and ``\\`` as sockql writes them."""
     import re
+    from io import StringIO
 
     def unescaped(cell: str) -> str:
         return re.sub(r"\\[tnr\\]", lambda found: _ESCAPES[found[0]], cell)
 
-    lines = [line.removesuffix("\r") for line in text.split("\n")]
-    records = ([unescaped(cell) for cell in line.split("\t")] if line else [] for line in lines)
-    return _delimited(path, enumerate(records, 1))
+    def records() -> Iterator[tuple[int, list[str]]]:
+        for number, line in enumerate(StringIO(text, newline="\n"), 1):
+            line = line.removesuffix("\n").removesuffix("\r")
+            cells = line.split("\t")
+            yield (
+                number,
+                ([] if not line else list(map(unescaped, cells)) if "\\" in line else cells),
+            )
+
+    return _delimited(path, records)
 
 
-def _delimited(path: str, records: Iterable[tuple[int, list[str]]]) -> Rows:
-    columns: list[str] = []
-    header = 0
-    rows: list[tuple[Value, ...]] = []
-    for line, record in records:
-        if not record:
-            continue
-        if not columns:
-            columns, header = record, line
-            _check_names(path, line, columns)
-        elif len(record) != len(columns):
-            cells = f"{len(record)} cell{'' if len(record) == 1 else 's'}"
-            raise UsageError(f"{path}:{line}: {cells}, but the header names {len(columns)} columns")
-        else:
-            rows.append(tuple([cell or None for cell in record]))
-    return Rows(columns, rows, typed=False, header=header)
+def _delimited(path: str, records: Callable[[], Iterator[tuple[int, list[str]]]]) -> Rows:
+    from sockql.loading.types import types
+
+    header, columns = next(((line, record) for line, record in records() if record), (0, []))
+    _check_names(path, header, columns)
+
+    def rows() -> Iterator[tuple[Value, ...]]:
+        for line, record in records():
+            if line == header or not record:
+                continue
+            if len(record) != len(columns):
+                cells = f"{len(record)} cell{'' if len(record) == 1 else 's'}"
+                named = f"the header names {len(columns)} columns"
+                raise UsageError(f"{path}:{line}: {cells}, but {named}")
+            yield tuple([cell or None for cell in record])
+
+    return Rows(columns, types(len(columns), rows()), rows, header=header)
 
 
 def _check_names(path: str, line: int, columns: Sequence[str]) -> None:
@@ -104,12 +120,12 @@ def _check_names(path: str, line: int, columns: Sequence[str]) -> None:
 
 def json(path: str, text: str) -> Rows:
     """An array of objects, or one object; values that are arrays or objects become JSON text."""
-    return _objects(path, text, _items(path, text))
+    return _objects(path, text, lambda: _items(path, text))
 
 
 def jsonl(path: str, text: str) -> Rows:
     """Objects, one after the other, as a rule one on a line."""
-    return _objects(path, text, _sequence(path, text, 0))
+    return _objects(path, text, lambda: _sequence(path, text, 0))
 
 
 def _items(path: str, text: str) -> Iterator[tuple[int, Any]]:
@@ -144,32 +160,53 @@ def _sequence(path: str, text: str, at: int) -> Iterator[tuple[int, Any]]:
 
 
 def _decode(path: str, text: str, at: int) -> tuple[Any, int]:
-    from json import JSONDecodeError, JSONDecoder
+    from json import JSONDecodeError
 
     try:
-        return JSONDecoder().raw_decode(text, at)
+        return _decoder().raw_decode(text, at)
     except JSONDecodeError as error:
         raise UsageError(f"{path}:{error.lineno}: {error.msg}: {_shown(text, error.pos)}") from None
     except RecursionError:
         raise UsageError(f"{path}:{_line(text, at)}: nested too deeply") from None
 
 
-def _objects(path: str, text: str, items: Iterable[tuple[int, Any]]) -> Rows:
-    found: list[dict[str, Value]] = []
-    columns: dict[str, None] = {}
-    for at, item in items:
-        if not isinstance(item, dict):
-            line = _line(text, at)
-            raise UsageError(f"{path}:{line}: an object is wanted, not {_shown(text, at)}")
-        try:
-            found.append({name: _value(value) for name, value in item.items()})
-        except ValueError as error:
-            raise UsageError(f"{path}:{_line(text, at)}: {error}") from None
-        if not columns.keys() >= item.keys():
-            columns.update(dict.fromkeys(item))
-            _check_names(path, _line(text, at), list(columns))
-    rows = [tuple([row.get(name) for name in columns]) for row in found]
-    return Rows(list(columns), rows, typed=True)
+@cache
+def _decoder() -> JSONDecoder:
+    from json import JSONDecoder
+
+    return JSONDecoder()
+
+
+def _objects(path: str, text: str, items: Callable[[], Iterator[tuple[int, Any]]]) -> Rows:
+    from sqlite_utils.utils import types_for_column_types
+
+    def objects() -> Iterator[tuple[int, dict[str, Value]]]:
+        for at, item in items():
+            if not isinstance(item, dict):
+                line = _line(text, at)
+                raise UsageError(f"{path}:{line}: an object is wanted, not {_shown(text, at)}")
+            try:
+                yield at, {name: _value(value) for name, value in item.items()}
+            except ValueError as error:
+                raise UsageError(f"{path}:{_line(text, at)}: {error}") from None
+
+    classes: dict[str, set[type]] = {}
+    for at, item in objects():
+        if not classes.keys() >= item.keys():
+            for name in item:
+                classes.setdefault(name, set())
+            _check_names(path, _line(text, at), list(classes))
+        for name, value in item.items():
+            if value is not None:
+                classes[name].add(type(value))
+    suggested = types_for_column_types({name: found or {str} for name, found in classes.items()})
+    types = [_TYPES.get(suggested[name], TEXT) for name in classes]
+
+    def rows() -> Iterator[tuple[Value, ...]]:
+        for _, item in objects():
+            yield tuple([item.get(name) for name in classes])
+
+    return Rows(list(classes), types, rows)
 
 
 def _value(value: Any) -> Value:

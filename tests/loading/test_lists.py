@@ -6,6 +6,9 @@ import csv
 import io
 import json
 import math
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,12 +16,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlite_utils.utils import TypeTracker
 
 from sockql.engine import Engine
 from sockql.errors import UsageError
 from sockql.host import Host
 from sockql.loading import rows
 from sockql.loading.lists import load
+from sockql.loading.types import types
 from sockql.render.writers import writer_class
 from tests.test_cli import run
 
@@ -95,6 +100,70 @@ def test_types_come_from_all_cells(engine: Engine, tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_numbers_that_would_not_be_the_same_any_more_are_texts(
+    engine: Engine, tmp_path: Path
+) -> None:
+    text = "mode,cookie,zero,plus\n0644,18446744073709551615,0,+5\n755,7,0.5,7\n"
+    assert loaded(engine, tmp_path / "list.csv", text) == [
+        ("mode", "TEXT"), ("cookie", "TEXT"), ("zero", "REAL"), ("plus", "INTEGER"),
+        ("0644", "18446744073709551615", 0.0, 5), ("755", "7", 0.5, 7),
+    ]  # fmt: skip
+
+
+NUMBERS = st.integers(-(2**63), 2**63 - 1).map(str) | st.floats().map(repr)
+COLUMNS = st.lists(
+    st.none() | NUMBERS | st.sampled_from(["x", " 7", "+1", "1_0", "-0", "1e3", "0x1", "٣"])
+)
+
+
+@given(st.lists(COLUMNS, min_size=1, max_size=3))
+def test_types_are_those_of_sqlite_utils(columns: list[list[str | None]]) -> None:
+    table = list(zip(*columns))
+    tracker = TypeTracker()
+    for _ in tracker.wrap({str(i): cell for i, cell in enumerate(row)} for row in table):
+        pass
+    names = {"integer": "INTEGER", "float": "REAL", "text": "TEXT"}
+    filled = [any(row[i] is not None for row in table) for i in range(len(columns))]
+    assert types(len(columns), table) == [
+        names[tracker.types[str(i)]] if filled[i] else "TEXT" for i in range(len(columns))
+    ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
+def test_a_byte_order_mark_tells_the_encoding(
+    engine: Engine, tmp_path: Path, encoding: str
+) -> None:
+    text = "port\tservice\r\n22\tsšh\r\n"
+    assert loaded(engine, tmp_path / "list.tsv", text.encode(encoding)) == [
+        ("port", "INTEGER"), ("service", "TEXT"), (22, "sšh"),
+    ]  # fmt: skip
+
+
+def test_a_long_list_takes_a_few_times_its_size(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text(
+        "a,b,c\n" + "".join(f"{i},host{i % 97},because of {i}\n" for i in range(300000))
+    )
+
+    def peak(*words: str) -> int:
+        """Bytes of memory at most, beside what an empty list takes."""
+        code = (
+            "import resource, sys; from sockql.cli import main; main(sys.argv[1:]);"
+            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=60
+        )
+        said = done.stdout.split()
+        assert said[:-1] == ["n", "300000" if str(path) in words[1] else "0"]
+        return int(said[-1])
+
+    (tmp_path / "empty.csv").write_text("a,b,c\n")
+    sql = "select count(*) as n from x"
+    beside = peak("--load", f"x={tmp_path / 'empty.csv'}", "--csv", sql)
+    assert peak("--load", f"x={path}", "--csv", sql) - beside < 10 * path.stat().st_size
+
+
 def test_values_of_json_have_their_own_types(engine: Engine, tmp_path: Path) -> None:
     text = '[{"b": true, "o": {"x": [1]}, "i": 9223372036854775807, "f": 1e999, "m": 1},{"m": "é"}]'
     assert loaded(engine, tmp_path / "list.json", text) == [
@@ -119,6 +188,7 @@ WRONG = [
     ("x.csv", b"a\n1\ncaf\xe9\n", ":3: not UTF-8 text (byte 0xe9); convert it first"),
     ("x.csv", "a\n1\n\0\n", ":3: a NUL character in the text"),
     ("x.tsv", "a\tb\n1\t2\n3\t4\t5\n", ":3: 3 cells, but the header names 2 columns"),
+    ("x.csv", b"\xff\xfea\0\n", ": not UTF-16 text, though it begins as such"),
     ("x.json", "[]", ": no rows and no header, so there are no columns"),
     ("x.json", '[{"a": 1},\n {"a": 2}\n {"a": 3}]', ":3: , or ] is missing here: '{\"a\": 3}]'"),
     ("x.json", '[{"a": 1},\n]', ":2: Expecting value: ']'"),
@@ -205,14 +275,14 @@ def test_what_sockql_writes_it_reads(table: list[tuple[str | None, ...]], format
     if format == "tsv":
         # A line that is empty is no row.
         table = [row for row in table if len(row) > 1 or row[0]]
-    assert (found.columns, found.rows) == (names, table)
+    assert (found.columns, list(found)) == (names, table)
 
 
 @given(st.lists(st.lists(CELLS, min_size=2, max_size=2)))
 def test_csv_is_what_the_library_writes(table: list[list[str]]) -> None:
     file = io.StringIO(newline="")
     csv.writer(file).writerows([["a", "b"], *table])
-    assert rows.csv("x", file.getvalue()).rows == [tuple(row) for row in table]
+    assert list(rows.csv("x", file.getvalue())) == [tuple(row) for row in table]
 
 
 # -- the command --------------------------------------------------------------------------------
@@ -227,6 +297,23 @@ def test_a_list_is_joined(tmp_path: Path) -> None:
         '[\n{"pid": 1, "why": "it is the first"}\n]\n',
         "",
     )
+
+
+def test_standard_input_is_a_list() -> None:
+    sql = "select b from x join y on x.a = y.a"
+    with tempfile.NamedTemporaryFile("w", suffix=".csv") as file:
+        file.write("a\n1\n")
+        file.flush()
+        words = ["--load", "x=-", "--load", f"y={file.name}", "--csv", "--no-header"]
+        assert run(*words, sql, input=b"a,b\n1,one\n2,two\n") == (0, "one\n", "")
+        said = "sockql: standard input:3: 1 cell, but the header names 2 columns\n"
+        assert run(*words, sql, input=b"a,b\n1,one\n2\n") == (2, "", said)
+    words = ["--load", "x=-"]
+    said = "sockql: --load reads standard input; give the SQL as an argument or with -f\n"
+    assert run(*words, input=b"select 1") == (2, "", said)
+    assert run(*words, "-", input=b"select 1") == (2, "", said)
+    said = "sockql: --load: standard input is one list; name files for the others\n"
+    assert run(*words, "--load", "y=-", "select 1", input=b"a\n1\n") == (2, "", said)
 
 
 @pytest.mark.parametrize("argument", ["allowed", "=x", "allowed="])
