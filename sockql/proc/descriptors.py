@@ -100,11 +100,13 @@ class _Walk:
                     yield from self._refused(error, name)
                 else:
                     self._failed(error, name, "fd")
+                    self.refusals.absent(name)
                 continue
             try:
                 if verify:
                     _, fields = procfs.parse_stat(procfs.read("../stat", directory))
                     if not procfs.is_row(int(name), fields, request):
+                        self.refusals.absent(name)
                         continue
                 yield from self._process(name, directory)
             except OSError as error:

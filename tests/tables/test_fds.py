@@ -372,6 +372,19 @@ def test_links_that_are_refused_leave_the_descriptor_with_nulls_and_a_notice(
     ]
 
 
+def test_numbers_that_no_process_has_are_not_counted(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refusing(path: str, *, dir_fd: int) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "readlink", refusing)
+    rows(TABLE, host, ["inode"], Constraint("pid", "in", frozenset(range(43, 99))))
+    assert host.notices == [
+        "fds: 1 of 2 processes not readable (EACCES); run as root or with CAP_SYS_PTRACE"
+    ]
+
+
 def test_a_path_longer_than_a_page_leaves_the_rest(
     host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
