@@ -17,6 +17,7 @@ import pytest
 import sqlite_utils
 
 import sockql
+from sockql.archive.writing import TableWriter
 from sockql.errors import DataError, QueryError, UsageError
 from sockql.tables import load
 from tests.archive.world import take
@@ -147,6 +148,14 @@ def test_where_foreign_keys_are_enforced(database: sqlite3.Connection) -> None:
     ):
         sockql.materialise(database, ["fds", "processes"], replace=True)
     assert database.execute("select count(*) > 2 from fds").fetchone() == (1,)
+
+
+def test_a_number_that_sqlite_has_no_room_for(database: sqlite3.Connection) -> None:
+    """Tables have none; what a function of the program gives is SQLite's already."""
+    schema = load("groups").schema
+    writer = TableWriter(database, schema)
+    with pytest.raises(sockql.DataError, match="groups: a number beyond SQLite's integers"):
+        writer.write([tuple(2**64 for _ in schema.columns)])
 
 
 def test_a_temporary_table_of_the_same_name_is_another_one(database: sqlite3.Connection) -> None:

@@ -8,7 +8,7 @@ from time import time
 from typing import TYPE_CHECKING, Final, Protocol
 
 from sockql import osquery, tables
-from sockql.archive.layout import OWN
+from sockql.archive.layout import OWN, UNTYPED
 from sockql.errors import DataError, UsageError
 from sockql.loading.names import check
 from sockql.schema import BLOB, INTEGER, REAL, TEXT, Column, Schema, Table, View
@@ -234,7 +234,6 @@ def _result(engine: Engine, name: str, sql: str, called: str) -> tuple[Schema, l
     result = next(engine.execute(sql))
     _check_columns(result.columns, called)
     rows = list(result)
-    # A column without a single value has no type: what it has in the next snapshot is kept as it is.
     filled = {place for row in rows for place, cell in enumerate(row) if cell is not None}
     types = suggest_column_types(
         [
@@ -245,7 +244,7 @@ def _result(engine: Engine, name: str, sql: str, called: str) -> tuple[Schema, l
     columns = []
     for position, column in enumerate(result.columns):
         made = Column(
-            _TYPES.get(types.get(column, str), TEXT) if position in filled else BLOB,
+            _TYPES.get(types.get(column, str), TEXT) if position in filled else UNTYPED,
             "Column of a query.",
             source="--sql",
         )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import apsw
 
-from sockql.archive.layout import OWN
+from sockql.archive.layout import OWN, UNTYPED
 from sockql.errors import DataError
 from sockql.loading.databases import reason
 from sockql.schema import BLOB, INTEGER, REAL, TEXT, Column
@@ -72,7 +72,7 @@ class Catalog:
                 continue
             if name.lower() in found:
                 raise self._damaged("snapshot_columns.column_name", name)
-            if row["type"] not in (INTEGER, REAL, TEXT, BLOB):
+            if row["type"] not in (INTEGER, REAL, TEXT, BLOB, UNTYPED):
                 raise self._damaged("snapshot_columns.type", row["type"])
             made = Column(
                 row["type"],

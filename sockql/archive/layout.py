@@ -18,6 +18,9 @@ APPLICATION: Final = 0x736F636B
 #: PRAGMA user_version: raised when older versions could not read the file any more.
 FORMAT: Final = 1
 
+#: The type of a column of a result in which there is no value: whatever comes later stays as it is.
+UNTYPED: Final = ""
+
 _FILE: Final = "the snapshot"
 
 
@@ -66,7 +69,10 @@ class SnapshotColumns(Declared):
     table_name = text("Name of the table.", source=_FILE)
     column_name = text("Name of the column.", source=_FILE)
     position = integer("Place of the column in its table in sockql, from 0.", source=_FILE)
-    type = text("INTEGER, REAL, TEXT or BLOB.", source="sockql schema")
+    type = text(
+        "INTEGER, REAL, TEXT or BLOB; empty for a column of a result that had no value at first.",
+        source="sockql schema",
+    )
     hidden = integer("1 when select * leaves the column out, else 0.", source="sockql schema")
     nocase = integer("1 when its texts are compared without case, else 0.", source="sockql schema")
     unit = text("Unit of a number; NULL for none.", source="sockql schema")

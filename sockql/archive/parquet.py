@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from sockql import unfinished
 from sockql.archive.facts import facts
-from sockql.archive.layout import OWN
+from sockql.archive.layout import OWN, UNTYPED
 from sockql.errors import UsageError
 from sockql.schema import BLOB, INTEGER, REAL, TEXT
 
@@ -40,6 +40,7 @@ _TYPES: Final = {
     REAL: pa.float64(),
     TEXT: pa.string(),
     BLOB: pa.binary(),
+    UNTYPED: pa.null(),  # which readers unite with any other type
 }
 #: Columns that the names of folders are.
 _FOLDERS: Final = ("host", "time")

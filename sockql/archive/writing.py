@@ -10,7 +10,8 @@ from __future__ import annotations
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
-from sockql.errors import UsageError
+from sockql.archive.layout import UNTYPED
+from sockql.errors import DataError, UsageError
 from sockql.loading.names import quoted
 from sockql.schema import BLOB, TEXT
 
@@ -77,7 +78,8 @@ class TableWriter:
         for column in self.schema.columns:
             # SQLite would make numbers of texts, or texts of numbers.
             there = types.get(column.name.lower(), column.type)
-            if (there == TEXT) != (column.type == TEXT) and BLOB not in (there, column.type):
+            both = {there, column.type}
+            if TEXT in both and len(both) > 1 and both.isdisjoint((BLOB, UNTYPED)):
                 raise UsageError(
                     f"{name}.{column.name} is {there} in the file, and would be {column.type} now; "
                     "there is CAST"
@@ -122,7 +124,10 @@ class TableWriter:
                 self._add(joining)
                 self._prepare()
         before = self._connection.total_changes
-        self._connection.executemany(self._insert, map(self._pick, rows))
+        try:
+            self._connection.executemany(self._insert, map(self._pick, rows))
+        except OverflowError:
+            raise DataError(f"{self.schema.name}: a number beyond SQLite's integers") from None
         written = self._connection.total_changes - before
         self.rows += written
         self.repeated += len(rows) - written

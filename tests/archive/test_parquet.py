@@ -138,6 +138,24 @@ def test_the_same_rows_as_the_database(tmp_path: Path) -> None:
     assert mixed == [(1, "x"), (2, "3")]
 
 
+def test_results_of_several_snapshots_are_united(tmp_path: Path) -> None:
+    """Whose columns came later, had no value at first, or have another type now."""
+    for sql in (
+        "select null n, 1 k, x'00' b",
+        "select 5 n, 'x' k, null b, 7 extra",
+        "select 2 n, 2.5 k, x'01' b",
+        "select 1 n where 0",
+    ):
+        words = ["--parquet", str(tmp_path), "--tables", "", "--sql", sql, "--as", "mine"]
+        assert run("snapshot", *words)[0] == 0
+    with duckdb.connect() as connection:
+        files = f"read_parquet('{tmp_path}/mine/**/*.parquet', hive_partitioning = true, union_by_name = true)"
+        found = connection.execute(f"select n, k, b, extra from {files} order by time").fetchall()
+        types = {row[0]: row[1] for row in connection.execute(f"describe from {files}").fetchall()}
+    assert found == [(None, "1", b"\0", None), (5, "x", None, 7), (2, "2.5", b"\1", None)]
+    assert (types["n"], types["b"], types["extra"]) == ("BIGINT", "BLOB", "BIGINT")
+
+
 def test_what_cannot_be_written(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("mine")

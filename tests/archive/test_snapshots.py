@@ -417,7 +417,7 @@ def test_the_types_of_a_result_are_those_of_its_cells(tmp_path: Path) -> None:
     take(tmp_path / "x.db", "users", results={"odd": sql})
     database = sqlite3.connect(tmp_path / "x.db")
     assert [row[1:3] for row in database.execute("pragma table_info(odd)")][1:] == [
-        ("i", "INTEGER"), ("f", "REAL"), ("t", "TEXT"), ("b", "BLOB"), ("n", "BLOB"),
+        ("i", "INTEGER"), ("f", "REAL"), ("t", "TEXT"), ("b", "BLOB"), ("n", ""),
         ("i:1", "INTEGER"),
     ]  # fmt: skip
     found: list[Any] = database.execute("select * from odd").fetchall()
