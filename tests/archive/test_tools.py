@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import subprocess
@@ -13,6 +14,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.archive.world import columns, take
+from tests.conftest import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -71,3 +73,25 @@ def test_sqlite_utils_reads_rows_and_schema(file: Path) -> None:
     found = {table["table"]: table for table in listed}
     assert found["snapshots"]["count"] == 1
     assert set(found["fds"]["columns"]) == {"snapshot", *(c.name for c in columns("fds"))}
+
+
+def test_datasette_shows_what_the_columns_mean(file: Path, tmp_path: Path) -> None:
+    """With the command of the page."""
+    page = (ROOT / "docs" / "snapshots.md").read_text()
+    _, mark, block = page.partition("<!-- metadata -->\n```sh\n")
+    assert mark
+    functions = "".join(
+        f'{name}() {{ {sys.executable} -W ignore -m {module} "$@"{more}; }}\n'
+        for name, module, more in (
+            ("sqlite-utils", "sqlite_utils", ""),
+            ("datasette", "datasette", " --get /host/fds"),
+        )
+    )
+    script = f"set -e; cd {tmp_path}; cp {file} .\n{functions}{block.partition('```')[0]}"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    shown = html.unescape(done.stdout)
+    (doc,) = [column.doc for column in columns("fds") if column.name == "target"]
+    assert doc in shown
+    (taken,) = json.loads(program("sqlite_utils", "rows", str(file), "snapshots"))
+    assert f'<a href="/host/snapshots/1">{taken["time"]}</a>' in shown
