@@ -7,6 +7,7 @@ import os
 import pty
 import select
 import signal
+import socket
 import sqlite3
 import stat
 import struct
@@ -378,6 +379,18 @@ def test_a_terminal_that_hangs_up_ends_it_where_no_signal_does() -> None:
     finally:
         process.kill()
         process.wait()
+
+
+def test_a_socket_that_only_takes_has_a_reader() -> None:
+    """As the standard output of a service, which systemd and its journal have shut for reading."""
+    ours, journals = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    count = "with recursive n(x) as (select 1 union all select x + 1 from n limit 4000000) "
+    with ours, journals:
+        ours.shutdown(socket.SHUT_RD)
+        journals.shutdown(socket.SHUT_WR)
+        process = start("--csv", f"{count} select count(*) from n", stdout=ours)
+        assert process.wait(DEADLINE) == 0
+        assert journals.recv(100) == b"count(*)\n4000000\n"
 
 
 def test_what_goes_into_a_file_is_finished_without_a_reader(tmp_path: Path) -> None:

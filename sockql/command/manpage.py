@@ -78,6 +78,7 @@ _AUDITING: Final = (
 )
 
 _ENVIRONMENT: Final = (
+    ("COLUMNS", "Columns of lines of text, in place of those that the terminal has."),
     ("NO_COLOR", "When set and not empty, no colours are used."),
     ("PAGER", "The program that shows long results of the interactive shell."),
     ("SOCKQL_QUERIES", "Directories of saved queries, separated by colons."),
