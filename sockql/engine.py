@@ -29,7 +29,7 @@ from sockql.vtab import Module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Any, Final
 
     from sockql.dialect import Dialect
@@ -88,7 +88,8 @@ class Engine:
         #: Views, functions and collations that it gets when a statement names them.
         self.named = Named(self)
         self.connection.collation_needed(self.named.collation)
-        self._loaders: dict[str, Callable[[], Any]] = {}
+        #: What gives each table or view, by its name.
+        self.loaders: dict[str, Callable[[], Any]] = {}
         for name in (*dialect.names, *dialect.others):
             self.add(name, partial(dialect.load, name))
         self.connection.authorizer = authorize
@@ -97,7 +98,7 @@ class Engine:
 
     def add(self, name: str, load: Callable[[], Any]) -> None:
         """Make a table known as ``name``; ``load`` is called when a statement first names it."""
-        self._loaders[name] = load
+        self.loaders[name] = load
         # apsw's protocol asks for methods that only writable tables need.
         module: Any = Module(self, load)
         self.connection.create_module(
@@ -107,16 +108,6 @@ class Engine:
             eponymous=True,
             read_only=True,
         )
-
-    def shadow(self, names: Iterable[str]) -> None:
-        """Keep tables ours whose ``names`` an attached database has as well.
-
-        SQLite looks for a table in every database before it thinks of eponymous ones.  In temp,
-        where it looks first, a view is made when a statement names it.
-        """
-        for name in {name.lower() for name in names} & self._loaders.keys():
-            if isinstance(self._loaders[name](), Table):
-                self.trusted(f'CREATE VIRTUAL TABLE IF NOT EXISTS temp."{name}" USING "{name}"')
 
     def cursor(self) -> apsw.Cursor:
         """A plain cursor of the connection, whose statements are none that anybody tracks."""
@@ -201,7 +192,7 @@ class Engine:
         self._shared = Snapshot(sharing=Everything())
         now = time()
         try:
-            for name, load in self._loaders.items():
+            for name, load in self.loaders.items():
                 table = None if name in self.dialect.others else load()
                 if isinstance(table, Table) and table.whole:
                     self.query(f'select count(*) from main."{name}"')  # noqa: S608 (our names)

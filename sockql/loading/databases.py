@@ -15,6 +15,7 @@ import apsw
 
 from sockql.errors import UsageError
 from sockql.loading.names import check, quoted
+from sockql.schema import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +43,18 @@ def attach(engine: Engine, name: str, path: str) -> None:
             found = engine.trusted(f"SELECT name FROM {quoted(name)}.sqlite_schema")  # noqa: S608 (quoted)
     except apsw.Error as error:
         raise UsageError(f"{path}: {reason(path, error)}") from None
-    engine.shadow(str(table) for (table,) in found)
+    _shadow(engine, {str(table).lower() for (table,) in found})
+
+
+def _shadow(engine: Engine, names: set[str]) -> None:
+    """Keep tables sockql's whose ``names`` an attached database has as well.
+
+    SQLite looks for a table in every database before it thinks of eponymous ones.  In temp, where
+    it looks first, a view is made when a statement names it.
+    """
+    for name in names & engine.loaders.keys():
+        if isinstance(engine.loaders[name](), Table):
+            engine.trusted(f'CREATE VIRTUAL TABLE IF NOT EXISTS temp."{name}" USING "{name}"')
 
 
 @contextmanager
