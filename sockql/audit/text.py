@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Rows of a finding that are shown to people; the formats for programs have all of them.
 MOST: Final = 20
+#: Audits that are named of those that have not seen everything, the most severe ones.
+_NAMED: Final = 12
 #: Columns of a line of names where nobody says how many there are.
 _EASY: Final = 98
 
@@ -106,9 +108,12 @@ def _incomplete(outcomes: Iterable[Outcome], room: int | None) -> Iterator[list[
     for notice, several in found.items():
         lines = _said(f"{INCOMPLETE}: {notice}", room)
         for answered, what in (False, "not run"), (True, "not sure to pass"):
-            names = sorted(o.query.name for o in several if o.answered is answered)
+            names = [o.query.name for o in several if o.answered is answered]
+            more = len(names) - _NAMED
             if names:
-                text = f"{counted(len(names), 'audit')} {what}: {', '.join(names)}"
+                text = f"{counted(len(names), 'audit')} {what}: {', '.join(names[:_NAMED])}"
+                if more > 0:
+                    text += f", and {more} more (--csv has all)"
                 lines += wrap(text, min(room or _EASY, _EASY), "  ", "    ")
         yield lines
 

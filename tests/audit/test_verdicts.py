@@ -440,3 +440,17 @@ def test_what_is_said_on_a_terminal_breaks_no_word(machine: Machine) -> None:
         long = [line for line in shown if len(line) > int(columns)]
         assert [line for line in long if str(machine.queries) not in line] == []
         assert "  " + LOST[-20:] not in shown
+
+
+def test_of_many_audits_that_are_not_sure_to_pass_the_most_severe_are_named(
+    machine: Machine,
+) -> None:
+    lost = "-- title: T\n-- severity: {}\n-- kind: audit\nselect fd from fds where size > 5"
+    machine.write(**{f"a{n:02}": lost.format("low") for n in range(13)})
+    machine.write(z=lost.format("high"))
+    names = [*(f"a{n:02}" for n in range(13)), "z"]
+    _, text, _ = machine(*names)
+    listed = ", ".join(["z", *names[:11]])
+    assert " ".join(text.split()).startswith(
+        f"incomplete: {LOST} 14 audits not sure to pass: {listed}, and 2 more (--csv has all) 14 "
+    )
