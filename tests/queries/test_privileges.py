@@ -297,6 +297,16 @@ def test_hidden_process(tmp_path: Path) -> None:
         row = {"pid": pid, "name": known["name"], "user": known["user"], "started": started(pid)}
         assert [each for each in sockql(*query, hide=pid) if each["pid"] == pid] == [row]
         assert [each for each in sockql(*query, hide=0) if each["pid"] == pid] == []
+        # What other audits have collected of all that is listed is no answer to this one.
+        first = tmp_path / "a-first.sql"
+        first.write_text(
+            "-- title: T\n-- severity: critical\n-- kind: audit\n"
+            "select pid, tid, thread_name, euid, start_time, start_ticks from threads where +pid < 0"
+        )
+        words = ["audit", str(first), "hidden-process", *query[:2]]
+        audits = {each["audit"]: each for each in sockql(*words, hide=pid)["audits"]}
+        assert audits["a-first"]["rows"] == []
+        assert [each for each in audits["hidden-process"]["rows"] if each["pid"] == pid] == [row]
 
         # Nor is it taken from what another audit has listed, in which it is hidden.
         _, numbers, *_ = query
@@ -304,3 +314,27 @@ def test_hidden_process(tmp_path: Path) -> None:
         audits = sockql("audit", *others, "-p", numbers, hide=pid)["audits"]
         (found,) = [each for each in audits if each["audit"] == "hidden-process"]
         assert [each for each in found["rows"] if each["pid"] == pid] == [row]
+    # A number that is not tried is found by what others say of it: the leader of a session.
+    with child(lead) as (pid, follower):
+        row = {"pid": pid, "name": process(pid)["name"], "user": process(pid)["user"]}
+        few = ("-p", "numbers=1", "-f", shipped("hidden-process").path)
+        assert status(follower, "PPid") != [str(pid)]
+        found = [each for each in sockql(*few, hide=pid) if each["pid"] == pid]
+        assert found == [{**row, "started": started(pid)}]
+
+
+def lead() -> int:
+    """Lead a session that another process is in, which is nobody's child any more: its number."""
+    os.setsid()
+    reading, writing = os.pipe()
+    told, telling = os.pipe()
+    if os.fork() == 0:
+        if os.fork() == 0:
+            os.close(writing)
+            os.closerange(900, 1000)  # by which the child answers
+            os.write(telling, str(os.getpid()).encode())
+            os.read(reading, 1)  # until the leader ends
+        os._exit(0)
+    os.wait()
+    kept.append(writing)
+    return int(os.read(told, 20))
