@@ -8,6 +8,7 @@ import re
 import socket
 import sqlite3
 import statistics
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,6 +64,36 @@ def test_nothing_stays_open() -> None:
     with pytest.raises(sockql.UsageError):
         sockql.connect(snapshot="/dev/null")
     assert descriptors() == before
+
+
+def test_threads_and_children_have_their_answers() -> None:
+    """An engine for each thread; a child of a process may go on with the one it has inherited."""
+    found: list[Any] = []
+
+    def ask() -> None:
+        found.append(sockql.query(f"select pid from processes where pid = {ME}"))
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert found == [[{"pid": ME}]] * 4
+    with socket.create_server(("127.0.0.1", 0)) as listener, sockql.connect(netns="self") as engine:
+        sql = f"select pid from sockets join fds using (inode) where sport = {listener.getsockname()[1]}"
+        assert engine.query(sql) == [(ME,)]
+        reading, writing = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os.write(writing, repr(sorted(engine.query(sql))).encode())
+            finally:
+                os._exit(0)
+        os.close(writing)
+        with open(reading) as answer:
+            assert answer.read() == repr(sorted([(ME,), (pid,)]))
+        os.waitpid(pid, 0)
+        assert engine.query(sql) == [(ME,)]
 
 
 def test_a_snapshot_is_asked_in_the_same_way(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from time import time
 from typing import TYPE_CHECKING, Final
 
@@ -145,17 +146,28 @@ class ParquetFolder:
         self.write([tuple([row[column.name] for column in schema.columns])])
         try:
             self._close_table()
-            number = os.urandom(6).hex()
+            self._place()
+        except (OSError, pa.ArrowException) as error:
+            raise self._failure(error) from None
+
+    def _place(self) -> None:
+        """Give the files their names; all of them, or none when one cannot have it."""
+        number = os.urandom(6).hex()
+        placed: list[str] = []
+        try:
             for table, file in self._files:
                 _sync(file)
                 folder = os.path.join(self._path, *self._folders(table))
                 os.makedirs(folder, exist_ok=True)
-                os.rename(file, os.path.join(folder, f"part-{number}.parquet"))
+                placed.append(os.path.join(folder, f"part-{number}.parquet"))
+                os.rename(file, placed[-1])
                 _sync(folder)
-            os.rmdir(self._temporary)
-        except (OSError, pa.ArrowException) as error:
-            raise self._failure(error) from None
-        self._files = []
+        except BaseException:
+            for path in placed:
+                with suppress(OSError):
+                    os.unlink(path)
+                    os.removedirs(os.path.dirname(path))
+            raise
 
     def _folders(self, table: str) -> tuple[str, str, str]:
         from urllib.parse import quote

@@ -52,9 +52,10 @@ def _shadow(engine: Engine, names: set[str]) -> None:
     SQLite looks for a table in every database before it thinks of eponymous ones.  In temp, where
     it looks first, a view is made when a statement names it.
     """
-    for name in names & engine.loaders.keys():
-        if isinstance(engine.loaders[name](), Table):
-            engine.trusted(f'CREATE VIRTUAL TABLE IF NOT EXISTS temp."{name}" USING "{name}"')
+    for name, load in engine.loaders.items():
+        if name.lower() in names and isinstance(load(), Table):
+            called = quoted(name)
+            engine.trusted(f"CREATE VIRTUAL TABLE IF NOT EXISTS temp.{called} USING {called}")
 
 
 @contextmanager

@@ -45,6 +45,8 @@ def load(engine: Engine, name: str, path: str, columns: Sequence[str] = ()) -> N
         its format wants, with the number of the line, and one that lacks a column.
     """
     check(f"loading {path}", name)
+    if name.lower() in map(str.lower, engine.loaders):
+        raise UsageError(f"loading {path}: there is a table {name} already; take another name")
     found = read(path)
     if not found.columns:
         found.columns, found.types = list(columns), ["TEXT"] * len(columns)

@@ -61,6 +61,20 @@ def test_saved_queries_and_lists_work_on_a_file(file: Path, tmp_path: Path) -> N
     assert run("run", str(query), "--from", str(file), "--csv") == (0, "n\n1\n", "")
 
 
+def test_a_list_does_not_take_the_place_of_a_result(tmp_path: Path) -> None:
+    path, allowed = tmp_path / "x.db", tmp_path / "list.csv"
+    take(path, "users", results={"Mine": "select 7 as n"})
+    allowed.write_text("n\n8\n")
+    for name in ("mine", "Mine", "snapshots"):
+        words = ["--from", str(path), "--load", f"{name}={allowed}", "select * from mine"]
+        said = f"sockql: loading {allowed}: there is a table {name} already; take another name\n"
+        assert run(*words) == (2, "", said)
+    words = ["--from", str(path), "--attach", f"old={path}", "--csv", "--no-header"]
+    # The one of the snapshot, not that of the database, which has the number of each.
+    assert run(*words, "select * from mine") == (0, "7\n", "")
+    assert run(*words, "select * from old.mine") == (0, "1,7\n", "")
+
+
 def test_a_live_table_is_joined_with_an_old_one(file: Path) -> None:
     sql = (
         "select count(*) as n from processes a join old.processes b using (pid)"

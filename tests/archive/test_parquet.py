@@ -177,6 +177,20 @@ def test_what_cannot_be_written(tmp_path: Path) -> None:
     assert [*(tmp_path / "p").rglob("*")] == []
 
 
+def test_a_table_that_cannot_have_its_place_takes_all_others_back(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("a file where a folder should be")
+    words = ["--parquet", str(tmp_path), "--tables", "users,groups", "--sql", "select 1 n"]
+    said = f"sockql: {tmp_path}: Not a directory\n"
+    assert run("snapshot", *words, "--as", "mine") == (2, "", said)
+    assert [path.name for path in tmp_path.rglob("*")] == ["mine"]
+    # What is there from before stays.
+    assert run("snapshot", *words, "--as", "other")[0] == 0
+    before = sorted(tmp_path.rglob("*"))
+    assert len([path for path in before if path.suffix == ".parquet"]) == 4
+    assert run("snapshot", *words, "--as", "mine") == (2, "", said)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_without_pyarrow_it_says_what_to_install(tmp_path: Path) -> None:
     code = (
         "import sys; sys.modules['pyarrow'] = None; from sockql.cli import main;"

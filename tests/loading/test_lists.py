@@ -236,6 +236,8 @@ def test_columns_that_have_to_be_there(engine: Engine, tmp_path: Path) -> None:
     [
         ("sockets", "sockets is a table of sockql; take another name"),
         ("LISTENING", "LISTENING is a table of sockql; take another name"),
+        # osquery's, which shipped queries ask as well.
+        ("file", "there is a table file already; take another name"),
         ("temp", "temp is a name that SQLite keeps for itself"),
         ("sqlite_x", "sqlite_x is a name that SQLite keeps for itself"),
         (" ", "' ' is not a name"),

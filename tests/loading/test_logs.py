@@ -19,7 +19,7 @@ from sockql.host import Host
 from sockql.loading import databases
 from tests.archive.world import take
 from tests.live.children import child
-from tests.test_cli import run
+from tests.test_cli import ENVIRONMENT, run
 
 COUNT = "select count(*), max(n) from old.notes"
 
@@ -47,15 +47,20 @@ def ask(path: Path) -> tuple[int, str, str]:
     return run("--attach", f"old={path}", "--csv", "--no-header", COUNT)
 
 
-def copies() -> list[str]:
-    return [name for name in os.listdir(tempfile.gettempdir()) if name.startswith(".sockql-")]
+@pytest.fixture(autouse=True)
+def copies(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where copies are made, which others do as well at any time."""
+    folder = tmp_path_factory.mktemp("copies")
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    monkeypatch.setitem(ENVIRONMENT, "TMPDIR", str(folder))
+    return folder
 
 
-def test_one_that_nobody_has_open(path: Path) -> None:
+def test_one_that_nobody_has_open(path: Path, copies: Path) -> None:
     before = state(path.parent)
     assert ask(path) == (0, "1,1\n", "")
     assert state(path.parent) == before
-    assert copies() == []
+    assert list(copies.iterdir()) == []
 
 
 def test_one_whose_writer_was_killed(path: Path) -> None:
@@ -101,7 +106,8 @@ def by_nobody(path: str) -> object:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="becoming somebody else takes root")
-def test_somebody_who_may_only_read(path: Path) -> None:
+def test_somebody_who_may_only_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()  # copies where everybody may make some
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
         readable = shutil.copy2(path, folder)
@@ -118,7 +124,9 @@ def test_somebody_who_may_only_read(path: Path) -> None:
                 assert found == f"{readable}: its log {readable}-wal may not be read"
 
 
-def test_a_copy_is_of_one_instant(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_copy_is_of_one_instant(
+    path: Path, copies: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Somebody writes while it is copied: once, and it is copied anew; always, and that is told."""
     writes = 0
     plain = shutil.copyfile
@@ -140,7 +148,7 @@ def test_a_copy_is_of_one_instant(path: Path, monkeypatch: pytest.MonkeyPatch) -
     # The copy is gone, and what is open stays readable.
     assert database.execute("select max(n) from notes").fetchone() == (3,)
     database.close()
-    assert copies() == []
+    assert list(copies.iterdir()) == []
     writes = 1000
     assert ask(path)[2] == ""  # a process of its own, which copies as ever
     with (
@@ -148,7 +156,7 @@ def test_a_copy_is_of_one_instant(path: Path, monkeypatch: pytest.MonkeyPatch) -
         databases.readable(str(path)),
     ):
         pass
-    assert copies() == []
+    assert list(copies.iterdir()) == []
 
 
 def test_an_unfinished_transaction_is_told(tmp_path: Path) -> None:
