@@ -54,6 +54,8 @@ class Engine:
 
     #: The snapshot file that the rows are from; None where they are those of a live host.
     file: str | None = None
+    #: When that snapshot was taken, in UTC.
+    taken: str | None = None
 
     def __init__(self, host: Host, dialect: Dialect = SOCKQL) -> None:
         self.host = host

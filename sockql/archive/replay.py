@@ -46,6 +46,7 @@ class Replay(Engine):
     def __init__(self, path: str, at: str = "") -> None:
         self.archive = Archive(path, at)
         self.file = path
+        self.taken = str(self.archive.facts["time"])
         super().__init__(_File(self.archive))
         # Every name that the live host would answer to, osquery's too.
         names = {*self.dialect.names, *self.dialect.others, *self.archive.tables, *OWN}

@@ -20,6 +20,7 @@ def data(report: Report) -> dict[str, Any]:
     return {
         "sockql": __version__,
         "host": report.host,
+        "snapshot": report.taken,
         "started": timestamp(report.started),
         "seconds": round(report.seconds, 3),
         "status": report.status,

@@ -93,13 +93,15 @@ class Outcome:
 class Report:
     """The outcomes of a run, and what they are about.
 
-    ``host`` is the name of the machine, None when it cannot be read; ``started`` is in seconds
-    since the epoch, ``seconds`` how long it took.  ``expired`` and ``unused`` are entries of the
+    ``host`` is the name of the machine, None when it cannot be read; ``taken`` when the snapshot in
+    a file was taken that it is of, None for a live host; ``started`` is in seconds since the epoch,
+    ``seconds`` how long it took.  ``expired`` and ``unused`` are entries of the
     baseline with the names of their audits, ``unknown`` those of audits that there are not.
     """
 
-    def __init__(self, host: str | None, started: float) -> None:
+    def __init__(self, host: str | None, started: float, taken: str | None = None) -> None:
         self.host = host
+        self.taken = taken
         self.started = started
         self.seconds = 0.0
         self.outcomes: list[Outcome] = []

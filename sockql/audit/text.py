@@ -139,6 +139,7 @@ def sentence(report: Report) -> str:
     }
     said = [f"{counts[verdict]} {word}" for verdict, word in words.items() if counts[verdict]]
     where = f" on {escape(report.host)}" if report.host else ""
+    where += f" as of {escape(report.taken)}" if report.taken else ""
     audits = counted(len(report.outcomes), "audit")
     return f"{audits}{where} in {report.seconds:.1f} s: {', '.join(said) or 'none was run'}"
 

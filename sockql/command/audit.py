@@ -53,7 +53,7 @@ def run(options: Options) -> int:
         if printed is not None and not files:
             engine.reader = printed.attend
         say_notices(chosen.notices)
-        report = Report(engine.host.name, time())
+        report = Report(engine.host.name, time(), engine.taken)
         report.fail_on, report.strict = fail_on, options.strict
         started = perf_counter()
         try:

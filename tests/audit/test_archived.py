@@ -80,10 +80,16 @@ def test_what_was_not_run_is_told_in_every_format(archived: Machine) -> None:
     words = ["audit", "--from", "taken.db", "looking", "started"]
     status, out, err = archived.run(*words, "--junit", "j.xml", "--sarif", "s.sarif")
     assert (status, err) == (0, "")
-    assert re.sub(r"\d+\.\d s", "X s", out) == (
+    shown = re.sub(r" in \d+\.\d s", " in X s", out)
+    assert re.sub(r"2\d{3}-\d\d-\d\dT\S+Z", "THEN", shown) == (
         f"incomplete: {LIVE}\n  1 audit not run: looking\n\n"
-        "2 audits on stage in X s: 1 incomplete, 1 passed\n"
+        "2 audits on stage as of THEN in X s: 1 incomplete, 1 passed\n"
     )
+    with sqlite3.connect(archived.root / "taken.db") as database:
+        ((then,),) = database.execute("select time from snapshots").fetchall()
+    database.close()
+    assert f" as of {then} in " in out
+    assert json.loads(archived.run(*words, "--json")[1])["snapshot"] == then
     root = ET.parse(archived.root / "j.xml").getroot()
     assert [suite.attrib["skipped"] for suite in root] == ["1"]
     assert [each.attrib["message"] for each in root.iter("skipped")] == [f"T: {LIVE}"]
