@@ -15,7 +15,7 @@ A file without a header runs as well: it is a report, and the first line of its 
 from __future__ import annotations
 
 import os
-from _stat import S_ISDIR, S_ISREG
+from stat import S_ISDIR, S_ISREG
 
 from sockql.errors import UsageError
 from sockql.sqltext import tokens
