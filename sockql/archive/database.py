@@ -20,7 +20,7 @@ from sockql.loading.databases import readable
 from sockql.loading.names import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
     from sockql.host import Host
@@ -35,13 +35,21 @@ _COLUMNS: Final = 2000
 class DatabaseFile:
     """A :class:`~sockql.archive.capture.Store`: the file ``path``, made anew or added to.
 
-    A context manager: what was not finished when it is left has never been there.
+    A context manager: what was not finished when it is left has never been there.  ``waiting`` is
+    called when somebody else writes the file, before waiting for that.
 
     :raises UsageError: when the file cannot be written, is a symbolic link, or holds something
         else than snapshots.
     """
 
-    def __init__(self, path: str, host: Host, *, append: bool = False) -> None:
+    def __init__(
+        self,
+        path: str,
+        host: Host,
+        *,
+        append: bool = False,
+        waiting: Callable[[], None] = lambda: None,
+    ) -> None:
         self._path = path
         self._host = host
         self._started = time()
@@ -52,6 +60,7 @@ class DatabaseFile:
         self._locks: list[int] = []
         self._tables: list[tuple[TableWriter, str | None]] = []
         self._append = append
+        self._waiting = waiting
         self._before = self._look()
         try:
             if append:
@@ -83,7 +92,7 @@ class DatabaseFile:
 
     def _take_turns(self) -> os.stat_result | None:
         """Wait for all others that write the file; its status after that."""
-        self._locks.append(lock(self._path))
+        self._locks.append(lock(self._path, self._waiting))
         return self._look()
 
     def _begin(self, append: bool) -> None:

@@ -6,8 +6,12 @@ import fcntl
 import os
 import stat
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from sockql.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def refuse_links(path: str) -> os.stat_result | None:
@@ -29,12 +33,12 @@ def refuse_links(path: str) -> os.stat_result | None:
     return status
 
 
-def lock(path: str) -> int:
+def lock(path: str, waiting: Callable[[], None] = lambda: None) -> int:
     """A descriptor that is the lock of the file ``path``; while there is none, that of its folder.
 
-    Waits for whoever has it, who may have made or replaced the file meanwhile.  The lock is
-    flock(2)'s, which knows nothing of those that SQLite takes with fcntl(2).  Where a file system
-    has no such locks nobody waits.
+    Waits for whoever has it, who may have made or replaced the file meanwhile; ``waiting`` is called
+    before that.  The lock is flock(2)'s, which knows nothing of those that SQLite takes with
+    fcntl(2).  Where a file system has no such locks nobody waits.
 
     :raises UsageError: when neither the file nor its folder can be opened.
     """
@@ -42,7 +46,11 @@ def lock(path: str) -> int:
         descriptor, there = _open(path)
         try:
             with suppress(OSError):
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    waiting()
+                    fcntl.flock(descriptor, fcntl.LOCK_EX)
             try:
                 now = os.lstat(path)
                 valid = there and os.path.samestat(os.fstat(descriptor), now)

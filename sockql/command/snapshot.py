@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import ExitStack
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
@@ -15,6 +16,7 @@ from sockql.command.running import (
     Telling,
     open_engine,
     open_out,
+    say,
     unwind_when_terminated,
     write_rows,
 )
@@ -64,6 +66,14 @@ def run(options: Options) -> int:
         return 3 if options.strict and engine.notices else 0
 
 
+def _tell_waiting(path: str) -> None:
+    """Tell a person why nothing happens; a script has no use for that."""
+    from sockql.command.terminal import escape
+
+    if sys.stderr is not None and sys.stderr.isatty():
+        say(f"{escape(path)}: waiting for somebody else who writes it")
+
+
 def _refuse_stream(what: str, path: str) -> None:
     if not path:
         raise UsageError(f"{what}: the name is empty")
@@ -87,7 +97,9 @@ def _take(
         stack.enter_context(Alarm(seconds))
         stack.enter_context(Progress(engine.host))
         if path is not None:
-            file = DatabaseFile(path, engine.host, append=options.append)
+            file = DatabaseFile(
+                path, engine.host, append=options.append, waiting=lambda: _tell_waiting(path)
+            )
             stores.append(stack.enter_context(file))
         if options.parquet is not None:
             from sockql.archive.parquet import ParquetFolder

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from sockql.archive.files import lock
 from sockql.archive.layout import FORMAT
 from sockql.archive.reader import Archive
 from sockql.errors import DataError, UsageError
@@ -174,6 +175,31 @@ def test_a_file_that_somebody_writes_to_is_left_alone(
         other.close()
     if suffix == "-journal":
         assert file.read_bytes() == before
+
+
+def test_a_person_is_told_what_is_waited_for(file: Path) -> None:
+    holder = lock(str(file))
+    master, slave = os.openpty()
+    words = [*SNAPSHOT, str(file), "--append", "--tables", "users", "--timeout", "60"]
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=slave) as process:
+        os.close(slave)
+        said = b""
+        while not said.endswith(b"writes it\r\n"):
+            said += os.read(master, 1000)
+        shown = " ".join(said.decode().split())  # broken at blanks
+        assert shown == f"sockql: {file}: waiting for somebody else who writes it"
+        os.close(holder)
+        assert process.wait(DEADLINE) == 0
+    os.close(master)
+
+
+def test_waiting_ends_with_the_time(file: Path) -> None:
+    holder = lock(str(file))
+    status, out, err = run("--timeout", "0.5", "snapshot", str(file), "--append")
+    assert (status, out) == (124, "")
+    assert err == "sockql: the statement took longer than 0.5 seconds\n"
+    os.close(holder)
+    assert temporaries(file.parent) == []
 
 
 def test_a_column_that_was_taken_away_is_an_error(file: Path) -> None:
