@@ -334,7 +334,7 @@ def test_entries_of_audits_that_are_gone_are_told_and_kept(machine: Machine, bas
 def test_a_baseline_that_could_not_be_written_is_not_said_to_be(machine: Machine) -> None:
     """On a disk that is full, in a mount namespace of its own."""
     script = (
-        "mount -t tmpfs -o size=12k none full && echo old > full/old.json && "
+        "mount -t tmpfs -o size=12k none full || exit 77; echo old > full/old.json; "
         "dd if=/dev/zero of=full/rest bs=1k status=none 2>/dev/null; "
         '"$@"; status=$?; ls -A full; cat full/old.json; exit $status'
     )
@@ -352,6 +352,8 @@ def test_a_baseline_that_could_not_be_written_is_not_said_to_be(machine: Machine
             text=True,
             check=False,
         )
+        if done.returncode == 77 or "unshare: " in done.stderr:
+            pytest.skip(f"no file system of our own: {done.stderr.strip()} (EPERM)")
         assert (done.returncode, done.stderr) == (
             2,
             f"sockql: full/{name}: No space left on device\n",
