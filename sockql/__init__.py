@@ -75,6 +75,12 @@ def connect(
     if snapshot is not None:
         from os import fsdecode
 
+        if (proc, netns, stat, osquery) != ("/proc", "", "cached", False):
+            from sockql.errors import UsageError
+
+            raise UsageError(
+                "a snapshot is of a file: there is no proc, netns, stat or osquery to it"
+            )
         from sockql.archive.replay import Replay
 
         return Replay(fsdecode(snapshot), at)

@@ -312,6 +312,11 @@ def test_errors_have_their_names_in_the_package() -> None:
         engine.query("select 1")
     with pytest.raises(sockql.UsageError, match="stat is cached, fresh or never, not 'now'"):
         sockql.connect(stat="now")  # type: ignore[arg-type]
+    for more in ({"netns": "self"}, {"proc": "/p"}, {"osquery": True}, {"stat": "never"}):
+        with pytest.raises(
+            sockql.UsageError, match="a snapshot is of a file: there is no proc, netns"
+        ):
+            sockql.connect(snapshot="host.db", **more)
     with pytest.raises(sockql.UsageError, match="at picks a snapshot: snapshot says of which file"):
         sockql.query("select 1", at="2h")
     assert issubclass(sockql.DataError, sockql.Error)
