@@ -37,12 +37,12 @@ class TableDifference:
 class Comparison:
     """The columns in which each of the tables and views ``names`` of two snapshots is compared.
 
-    By default the tables that were captured in both.  Columns of ``select *`` are compared, and
-    what identifies a row; ``hidden`` says all that were captured in both.  A column of ``ignore``
-    never makes a row different.
+    By default the tables that were captured in both; ``doubts`` says which are left out.  Columns of
+    ``select *`` are compared, and what identifies a row; ``hidden`` says all that were captured in
+    both.  A column of ``ignore`` never makes a row different.
 
     :raises UsageError: for a table that there is not, and a column that none of them has.
-    :raises DataError: for a table that was not captured, and one without a column in common.
+    :raises DataError: for a table of ``names`` that was not captured, or has no column in common.
     """
 
     def __init__(
@@ -57,11 +57,20 @@ class Comparison:
         self._before = before
         self._after = after
         self._columns: dict[str, list[str]] = {}
+        self.doubts = doubts(before, after)
         left_out = {name.lower() for name in ignore}
         known: set[str] = set()
+        alone = sorted(before.archive.tables.keys() ^ after.archive.tables.keys())
+        if alone and not names:
+            self.doubts.append(f"not compared, for only one of them has it: {', '.join(alone)}")
         for name in _names(before, after, names):
             there, shown = _there(before, after, name)
             known.update(there)
+            if not there:
+                said = f"{name}: the snapshots have no column of it in common"
+                if names:
+                    raise DataError(said)
+                self.doubts.append(said)
             needed = identity(name, _schema(name))
             self._columns[name] = [
                 column
@@ -125,8 +134,6 @@ def _there(before: Replay, after: Replay, name: str) -> tuple[list[str], set[str
         captured = {*before.archive.columns(name)} & {*after.archive.columns(name)}
         there = [column.name for column in new.columns if column.name in captured]
         shown = {column.name for column in (*old.visible, *new.visible)}
-    if not there:
-        raise DataError(f"{name}: the snapshots have no column of it in common")
     return there, shown
 
 

@@ -169,6 +169,8 @@ def _listed(names: Sequence[str]) -> str:
 
 def _picker(positions: Sequence[int]) -> Callable[[Row], Any]:
     """What takes the cells at ``positions`` out of a row, as a row."""
+    if not positions:
+        return lambda _row: ()
     if len(positions) == 1:
         (only,) = positions
         return lambda row: (row[only],)

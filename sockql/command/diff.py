@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from sockql.archive.diff import Comparison, doubts
+from sockql.archive.diff import Comparison
 from sockql.archive.replay import Replay
 from sockql.command.running import open_out, say_notices
 from sockql.command.terminal import escape
@@ -44,7 +44,7 @@ def run(options: Options) -> int:
         before.timeout = after.timeout = options.seconds
         comparison = Comparison(before, after, names, hidden=options.hidden, ignore=ignore)
         found = comparison.differences()
-        said = doubts(before, after)
+        said = comparison.doubts
         if options.format is None:
             _text(found, out)
         elif options.format in ("json", "jsonl"):

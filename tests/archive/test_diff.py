@@ -224,6 +224,22 @@ def test_wrong_usage(pair: tuple[Path, Any], words: list[str], message: str) -> 
     assert err.count("\n") == 1
 
 
+def test_what_cannot_be_compared_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    take(path, "users,groups", results={"mine": "select 1 as n"})
+    take(path, "users", append=True, results={"mine": "select 1 as m"})
+    words = ["diff", f"{path}@oldest", str(path)]
+    said = (
+        "sockql: not compared, for only one of them has it: groups\n"
+        "sockql: mine: the snapshots have no column of it in common\n"
+    )
+    assert run(*words) == (0, "no differences\n", said)
+    assert run(*words, "--strict") == (3, "no differences\n", said)
+    assert run(*words, "users", "--strict") == (0, "no differences\n", "")
+    said = "sockql: mine: the snapshots have no column of it in common\n"
+    assert run(*words, "mine") == (3, "", said)
+
+
 def test_nothing_is_written_before_all_tables_are_known(pair: tuple[Path, Any]) -> None:
     path, _ = pair
     status, out, err = run("diff", f"{path}@#1", str(path), "mine", "nope")

@@ -74,6 +74,19 @@ def test_values_stay_what_they_are_from_one_snapshot_to_the_next(tmp_path: Path)
         )
 
 
+def test_a_result_whose_columns_are_others_now(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    for sql in ("select 1 a, 2 b", "select 'x' c union all select 'y'", "select null d"):
+        assert snapshot(path, "--append", "--sql", sql, "--as", "x")[0] == 0
+    for at, rows in (
+        ("#1", [{"a": 1, "b": 2}]),
+        ("#2", [{"c": "x"}, {"c": "y"}]),
+        ("#3", [{"d": None}]),
+    ):
+        status, out, err = run("--from", str(path), "--at", at, "--json", "select * from x")
+        assert (status, json.loads(out), err) == (0, rows, "")
+
+
 def test_a_column_that_would_change_its_type_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
     assert snapshot(path, "--sql", "select 1 a", "--as", "x")[0] == 0
