@@ -99,8 +99,9 @@ def _of_path(get: Getter) -> Getter:
     """``get`` of the stat of what has a path, None for everything else."""
 
     def of_path(r: Descriptor) -> Any:
-        status = r[STAT]
-        if status is None or r[INODE] is not None:
+        # The record of a socket may end with its link.
+        status = None if r[INODE] is not None else r[STAT]
+        if status is None:
             return None
         return get(status) if r[LINK] is None or fdinfo.is_path(r[LINK]) else None
 
@@ -265,7 +266,7 @@ class Columns:
         "1 when the path no longer leads to the file, as is always so for a memfd, else 0; NULL "
         "for what has no path.",
         source="/proc/PID/fd/FD (deleted)",
-        get=itemgetter(DELETED),
+        get=lambda r: None if r[INODE] is not None else r[DELETED],
         needs=NEED_LINK | NEED_DELETED,
         push=EQUAL,
         hidden=True,

@@ -20,6 +20,7 @@ import pytest
 from sockql import connect
 from sockql.engine import Engine
 from sockql.host import Host
+from sockql.tables.fds import TABLE as FDS
 from tests.live.children import child, state, wait_until
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -38,6 +39,20 @@ def checked(descriptor: int, what: str) -> int:
         code = ctypes.get_errno()
         pytest.skip(f"no {what} ({errno.errorcode[code]})")
     return descriptor
+
+
+def test_sockets_alone_have_the_cells_that_they_have_among_others(engine: Engine) -> None:
+    with socket.socket() as made:
+        inode = os.fstat(made.fileno()).st_ino
+        fd = made.fileno()
+        for name, column in FDS.schema.by_name.items():
+            if column.late:
+                continue
+            alone = f'select "{name}" from fds where pid = {os.getpid()} and fd = {fd}'
+            (expected,) = engine.query(alone)
+            for condition in ("type = 'socket'", f"inode = {inode}", "inode > 0 and tid is null"):
+                assert engine.query(f"{alone} and {condition}") == [expected], (name, condition)
+            assert engine.query(f'select "{name}" from fds where inode = {inode}') == [expected]
 
 
 def test_every_kind_of_descriptor_is_shown_as_what_it_is(engine: Engine, tmp_path: Path) -> None:
