@@ -13,6 +13,7 @@ from sockql.sockets.plan import UNIX_SOCKTYPES, state_words, unix_states
 from sockql.sockets.record import (
     ESTABLISHED,
     NEEDS_PEER_NAMES,
+    ORIGIN,
     SHOW_MASK,
     SHOW_PEER,
     SHOW_SHIFT,
@@ -29,7 +30,15 @@ if TYPE_CHECKING:
 
 
 def unix(scan: Scan) -> Iterator[Iterable[SocketRecord]]:
-    """Batches of unix sockets."""
+    """Batches of unix sockets, of the types that are asked for."""
+    types = scan.request.values("socktype")
+    for batch in _batches(scan):
+        # The kernel is not asked for types.
+        yield batch if types is None else [r for r in batch if r[ORIGIN].socktype in types]
+
+
+def _batches(scan: Scan) -> Iterator[Iterable[SocketRecord]]:
+    """Batches of unix sockets of all types."""
     request = scan.request
     states = asked = unix_states(request)
     show = request.needs & SHOW_MASK

@@ -498,6 +498,23 @@ def test_paths_are_as_they_were_given_to_bind(
         assert one(engine, "src, path_kind, state", bound) == (shown, "path", "UNCONN")
 
 
+def test_unix_sockets_of_other_types_are_not_given(engine: Engine, sockets: Sockets) -> None:
+    made = {
+        os.fstat(sockets.open(UNIX, type).fileno()).st_ino: name
+        for type, name in ((STREAM, "stream"), (DGRAM, "dgram"), (SEQPACKET, "seqpacket"))
+    }
+    for condition, names in {
+        "socktype = 'dgram'": {"dgram"},
+        "socktype in ('stream', 'seqpacket')": {"stream", "seqpacket"},
+        "socktype = 'raw'": set(),
+    }.items():
+        for columns in ("inode, socktype", "inode, socktype, src, dst"):
+            found = engine.query(f"select {columns} from sockets where {condition}")
+            assert {row[0]: row[1] for row in found if row[0] in made} == {
+                inode: name for inode, name in made.items() if name in names
+            }
+
+
 def test_both_ends_of_a_socketpair_know_each_other(engine: Engine, sockets: Sockets) -> None:
     left, right = socket.socketpair()
     with left, right:
