@@ -38,5 +38,6 @@ candidates as materialized (
 select pid, name, coalesce(username(euid), euid) as user,
        datetime(start_time, 'unixepoch') as started
 from processes
-where probed_pid in (select pid from candidates)
+-- 0 is no process; a list that is never empty has its numbers tried all at once.
+where probed_pid in (select pid from candidates union all select 0)
   and start_ticks < (select max(start_ticks) from listed)

@@ -24,13 +24,16 @@ class Analysis:
     ``constants`` has, for each of them, the values of its terms that the text of the statement
     gives, by position.
     ``numbered`` are the scans whose rows the statement asks the rowids of.
+    ``queried`` are the columns, by table, of which a scan is given the values of an ``IN`` at
+    once although a query gives them, which may give none.
     ``varying`` has, by scan, the positions of the values that an outer loop gives.
     ``loops`` is the whole statement when it does nothing but join and copy, ``counts`` when it
     does nothing but count.
     """
 
     __slots__ = (
-        *("columns", "constants", "counts", "loops", "numbered", "once", "scans", "varying"),
+        *("columns", "constants", "counts", "loops", "numbered", "once", "queried", "scans"),
+        "varying",
     )
 
     def __init__(self) -> None:
@@ -41,6 +44,7 @@ class Analysis:
         self.numbered: set[int] = set()
         self.scans: list[Scan] = []
         self.once: set[str] = set()
+        self.queried: set[tuple[str, str]] = set()
         self.varying: dict[int, set[int]] = {}
 
 
@@ -49,6 +53,21 @@ _LOADS: Final = frozenset({"Blob", "Int64", "Integer", "Real", "String", "String
 
 #: Those of them that say what the constant is.
 _LITERALS: Final = frozenset({"Int64", "Integer", "Real", "String8"})
+
+#: Opcodes of a list of expressions whose P2 is no address.
+_LISTING: Final = _LOADS | {
+    *(
+        "Affinity",
+        "Column",
+        "Copy",
+        "FilterAdd",
+        "IdxInsert",
+        "MakeRecord",
+        "Null",
+        "OpenEphemeral",
+    ),
+    *("SCopy", "VColumn"),
+}
 
 #: Opcodes that begin something to loop over.
 _SOURCES: Final = frozenset({"InitCoroutine", "OpenDup", "OpenEphemeral", "OpenRead", "VOpen"})
@@ -72,6 +91,8 @@ def analyse(
     filters: list[tuple[Scan, int]] = []
     loads: dict[int, int] = {}
     literals: dict[int, Any] = {}
+    fetched: set[int] = set()
+    queried: set[int] = set()
     lists = _lists(opcodes := list(opcodes))
     sources = 0
     for _, opcode, p1, p2, p3, p4, *_ in opcodes:
@@ -82,14 +103,20 @@ def analyse(
                 found.scans.append(scan)
                 # r[P3] is idxNum, r[P3+1] the number of values, then the values.
                 filters.append((scan, p3 + 2))
-        elif opcode == "Rowid" and p1 in cursors:
-            found.numbered.add(cursors[p1].id)
+        elif opcode == "Rowid":
+            if p1 in cursors:
+                found.numbered.add(cursors[p1].id)
+            fetched.add(p2)
         elif opcode == "VInitIn":
             # r[P2] stands for what is in cursor P1.
-            if p1 in lists:
+            if not _filled(opcodes, p1):
+                queried.add(p2)
+            elif p1 in lists:
                 literals[p2], loads[p2] = lists[p1], 1
         elif opcode == "VColumn":
             used.append((p1, p2))
+        elif opcode == "Column":
+            fetched.add(p3)
         elif opcode in _LOADS:
             loads[p2] = loads.get(p2, 0) + 1
             if opcode in _LITERALS:
@@ -113,8 +140,16 @@ def analyse(
             }
         )
         for i, term in enumerate(scan.terms):
+            if term.operator == "in" and first + i in queried:
+                found.queried.add((scan.table.schema.name, term.column.name))
             if term.operator != "in" and loads.get(first + i) != 1:
                 varying.add(i)
+    # SQLite goes through the values of an IN that it does not give us at once.
+    looped = {
+        scan.id
+        for scan, first in filters
+        if not fetched.isdisjoint(range(first, first + len(scan.terms)))
+    }
     names = [scan.table.schema.name for scan in found.scans]
     if len(names) == 1 and sources == 1:
         found.once = set(names)
@@ -123,7 +158,8 @@ def analyse(
         outer = {line.rpartition(" INDEX ")[2] for line in _outermost(tree())}
         for scan in found.scans:
             name = scan.table.schema.name
-            if names.count(name) == 1 and f"{scan.id}:{name}:{scan.id}" in outer:
+            outermost = f"{scan.id}:{name}:{scan.id}" in outer
+            if outermost and names.count(name) == 1 and scan.id not in looped:
                 found.once.add(name)
     if names and names[0] in found.once:
         found.loops = loops.recognise(opcodes, scans)
@@ -149,6 +185,28 @@ def _lists(opcodes: Sequence[Sequence[Any]]) -> dict[int, frozenset[Any]]:
         else:
             unknown.add(cursor)
     return {cursor: frozenset(values) for cursor, values in found.items() if cursor not in unknown}
+
+
+def _filled(opcodes: Sequence[Sequence[Any]], cursor: int) -> bool:
+    """Whether there is a value in the list ``cursor`` in any case: the last is put in always.
+
+    So it is in a list of expressions, and in what ends in ``UNION ALL SELECT 0``.
+    """
+    begin = last = None
+    for i, (_, opcode, p1, p2, *_) in enumerate(opcodes):
+        if opcode == "OpenDup" and p1 == cursor:
+            return _filled(opcodes, p2)
+        if opcode == "OpenEphemeral" and p1 == cursor:
+            begin = i
+        elif begin is not None and p1 == cursor:
+            if opcode == "IdxInsert":
+                last = i
+            elif opcode in ("NullRow", "VInitIn"):
+                # No jump leads past it.
+                return last is not None and not any(
+                    row[3] > last for row in opcodes[begin:i] if row[1] not in _LISTING
+                )
+    return False
 
 
 def _outermost(tree: Iterable[Sequence[Any]]) -> list[str]:

@@ -293,6 +293,7 @@ class Engine:
         gc.disable()
         try:
             self.named.make(sql)
+            self.scans.queried = None
             analysis = Analysis() if beside else self._analyse(sql, params)
             self.statement = Statement(self.host, analysis, tracing=tracing, snapshot=self._shared)
             cursor.execute(sql, params, prepare_flags=0)
@@ -313,6 +314,7 @@ class Engine:
         """
         self.named.make(sql)
         analysis = Analysis()
+        self.scans.queried = None
         if alone and self._result is None:
             try:
                 analysis = self._analyse(sql, values)
@@ -325,9 +327,19 @@ class Engine:
     def _analyse(self, sql: str, params: Mapping[str, Value]) -> Analysis:
         def explain(mode: int) -> Iterator[Any]:
             # A cursor of its own: EXPLAIN rows are not the statement's.
-            return iter(self.cursor().execute(sql, params, explain=mode))
+            return iter(self.cursor().execute(sql, params, explain=mode, can_cache=False))
 
-        return analyse(explain(1), lambda: explain(2), self.scans)
+        queried: set[tuple[str, str]] = set()
+        self.scans.queried = queried
+        try:
+            while True:
+                found = analyse(explain(1), lambda: explain(2), self.scans)
+                if found.queried <= queried:
+                    return found
+                queried |= found.queried
+        except BaseException:
+            self.scans.queried = None
+            raise
 
     def estimating(self, table: Table[Any]) -> Callable[[list[Constraint]], tuple[Request, Host]]:
         """What :func:`sockql.scan.plan` needs to ask ``table`` for its estimate."""

@@ -66,7 +66,8 @@ class Run:
         self.cache: dict[tuple[Any, ...], list[Any]] = {}
         self.index: Mapping[Any, Any] = {}
         self.indexed: list[Any] | None = None
-        #: Where the value is of the only term, an integer key whose index is built; else -1.
+        #: Where the value is of the only term, an integer key whose index is built and whose
+        #: records are wanted as they are; else -1.
         self.only_key = -1
 
     @property
@@ -297,7 +298,7 @@ class Run:
                 records.by(columns) if isinstance(records, Records) else indexed(records, columns)
             )
             self.indexed = records
-            if len(terms) == 1 and terms[0].column.type == INTEGER:
+            if len(terms) == 1 and terms[0].column.type == INTEGER and not self.scan.groups:
                 self.only_key = 0
         key = []
         for i in self.keys:

@@ -70,7 +70,8 @@ class Term:
         """
         name, column = self.column.name, self.column
         if self.operator in ("=", "in"):
-            given = value if self.operator == "in" else (value,)
+            # Some versions of apsw give None for an empty set.
+            given = (value,) if self.operator == "=" else value or ()
             values = frozenset(coerce(column, item) for item in given) - {None}
             if UNKNOWN in values:
                 return None
@@ -156,14 +157,25 @@ class Scan:
 
 
 class Scans:
-    """The scans planned so far, each once: preparing a statement again finds the same."""
+    """The scans planned so far, each once: preparing a statement again finds the same.
+
+    ``queried`` are the columns, by table, of which a scan of the statement that is about to be
+    prepared may not be given the values of an ``IN`` at once, None for all: a query gives them,
+    and may give none.  On an empty set the statement fails in apsw 3.54 before it gets to us.
+    """
 
     def __init__(self) -> None:
+        self.queried: set[tuple[str, str]] | None = None
         self._by_key: dict[Any, Scan] = {}
         self._by_id: list[Scan] = []
 
     def __getitem__(self, id: int) -> Scan:
         return self._by_id[id]
+
+    def takes_set(self, table: Table[Any], column: Column) -> bool:
+        """Whether a scan may be given the values of an ``IN`` on ``column`` at once."""
+        queried = self.queried
+        return queried is not None and (table.schema.name, column.name) not in queried
 
     def find(self, name: str | None) -> Scan | None:
         """The scan whose idxStr is ``name``; None for the virtual tables of SQLite itself."""
@@ -221,6 +233,9 @@ def plan(
         operator = None
         if position >= 0 and usable:
             operator = _operator(columns[position], operation, info, i)
+            if operator == "in" and not scans.takes_set(table, columns[position]):
+                info.set_aConstraintUsage_in(i, False)
+                operator = "="  # of one value after the other
         if operator is None:
             others = True
             starved = starved or (

@@ -125,9 +125,12 @@ OPERATORS = st.sampled_from(["=", "<", "<=", ">", ">=", "<>", "is", "is not"])
 @st.composite
 def terms(draw: st.DrawFn, alias: str = "a") -> str:
     column = f"{alias}.{draw(COLUMNS)}"
-    kind = draw(st.integers(0, 4))
+    kind = draw(st.integers(0, 5))
     if kind == 0:
         return f"{column} in ({', '.join(draw(st.lists(VALUES, max_size=4)))})"
+    if kind == 5:
+        of = f"z.{draw(COLUMNS)} {draw(OPERATORS)} {draw(st.one_of(VALUES, st.just(column)))}"
+        return f"{column} in (select z.{draw(COLUMNS)} from T z where {of})"
     if kind == 1:
         return f"{column} between {draw(VALUES)} and {draw(VALUES)}"
     if kind == 2:
@@ -140,7 +143,12 @@ def queries(draw: st.DrawFn) -> str:
     where = " and ".join(draw(st.lists(terms(), max_size=3))) or "1"
     if draw(st.booleans()):
         where = f"({where}) or {draw(terms())}"
-    shape = draw(st.integers(0, 5))
+    shape = draw(st.integers(0, 6))
+    if shape == 6:
+        by, key = f"b.{draw(COLUMNS)}", draw(st.sampled_from(["k", "p", "n", "word"]))
+        counted = draw(st.sampled_from(["count(*), {by}", "distinct {by}"])).format(by=by)
+        group = f" group by {by}" if "count" in counted else ""
+        return f"select {counted} from T a join T b on b.{key} = a.{key} where {where}{group}"
     if shape == 0:
         return f"select a.n, a.k, a.word, a.secret from T a where {where}"
     if shape == 1:
@@ -176,6 +184,57 @@ def test_a_virtual_table_answers_as_an_ordinary_one(query: str, lazy: bool, tall
     with Engine(Host()) as engine:
         engine.add("things", lambda: Things(lazy=lazy, tallying=tallying))
         with_twin(engine)
+        expected = sorted(map(repr, engine.query(query.replace("T ", "twin "))))
+        assert sorted(map(repr, engine.query(query.replace("T ", "things ")))) == expected
+
+
+EMPTY = [
+    "select n from T where n in (select n from T where r < -2)",
+    "select count(*) from T where p in (select 1 where 0)",
+    "select a.n, b.n from T a left join T b on b.word = a.word and b.n in (select k from T where 0)",
+    "select n from T where word = 'one' union all select n from T where n in (select 1 limit 0)",
+    "select n from T a where n in (select z.n from T z where z.p = a.k / 10 and z.n > 1)",
+    "select n from T where p in (1, 2) and n not in (select n from T where 0)",
+]
+
+
+@pytest.mark.parametrize("query", EMPTY)
+def test_a_query_in_an_in_may_give_nothing(engine: Engine, query: str) -> None:
+    with_twin(engine)
+    expected = engine.query(query.replace("T ", "twin "))
+    query = query.replace("T ", "things ")
+    assert engine.query(query) == expected
+    assert list(engine.connection.execute(query)) == expected
+    other = iter(engine.connection.execute("select n from things"))
+    next(other)
+    assert list(engine.connection.execute(query)) == expected
+    assert engine.query(query) == expected
+
+
+def test_the_values_of_a_list_that_cannot_be_empty_are_asked_for_at_once(
+    engine: Engine, things: Things
+) -> None:
+    several = "select free from things where p in (select 5 union all select {})"
+    engine.query("select free from things where p in (1, 1 + 1, :a)", {"a": 3})
+    engine.query(several.format("6"))
+    assert asked(things) == [("p in (1, 2, 3)",), ("p in (5, 6)",)]
+    assert engine.query(several.format("1 where 0")) == [("\x00\x1b",)]
+
+
+def test_a_query_in_one_in_leaves_the_list_in_another(engine: Engine, things: Things) -> None:
+    engine.query(
+        "select n from things where word in ('One', 'Two') and p in (select 5 limit 0)"
+        " union all select n from things where word in ('One', 'Two') and p in (select 5 limit 1)"
+    )
+    assert asked(things) == [("word in ('One', 'Two')", "p = 5")]
+
+
+@pytest.mark.parametrize("key", ["k", "p", "n"])
+def test_an_inner_loop_may_be_grouped(engine: Engine, key: str) -> None:
+    with_twin(engine)
+    for select in ("count(*), b.secret from T a join T b using(KEY) group by b.secret",
+                   "distinct b.secret from T a join T b on b.KEY = a.KEY"):  # fmt: skip
+        query = f"select {select}".replace("KEY", key)
         expected = sorted(map(repr, engine.query(query.replace("T ", "twin "))))
         assert sorted(map(repr, engine.query(query.replace("T ", "things ")))) == expected
 
