@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sockql.errors import QueryError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +51,11 @@ def statements(sql: str) -> list[str]:
 
     CREATE TRIGGER bodies, the one place where a semicolon does not end a statement, are cut:
     triggers are not authorized anyway.
+
+    :raises QueryError: for a NUL character, at which SQLite would take the text to end.
     """
+    if "\0" in sql:
+        raise QueryError("the SQL has a NUL character in it")
     found: list[str] = []
     start = 0
     filled = False

@@ -306,6 +306,8 @@ def test_errors_have_their_names_in_the_package() -> None:
         engine.query(5)  # type: ignore[arg-type]
     with pytest.raises(sockql.QueryError, match="the SQL is not Unicode"):
         engine.query("select '\udc80'")
+    with pytest.raises(sockql.QueryError, match="the SQL has a NUL character in it"):
+        engine.query("select '\0'")
     engine.close()
     engine.close()
     with pytest.raises(sockql.UsageError, match="the engine is closed"):

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sockql.errors import QueryError
 from sockql.sqltext import character_offset, parameters, statements, tokens
 
 
@@ -27,6 +28,11 @@ from sockql.sqltext import character_offset, parameters, statements, tokens
 )
 def test_statements_end_at_semicolons_that_are_not_quoted(sql: str, expected: list[str]) -> None:
     assert statements(sql) == expected
+
+
+def test_a_nul_character_is_refused() -> None:
+    with pytest.raises(QueryError, match=r"^the SQL has a NUL character in it$"):
+        statements("select 1; select '\0'")
 
 
 @given(st.text(alphabet="ab;'\"`[]-/*\n é$:@1", max_size=40))

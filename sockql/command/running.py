@@ -103,8 +103,6 @@ def sql_of(options: Options) -> str:
         sql = read_text("-")
     if not sql.strip():
         raise UsageError("no SQL; give it as an argument, with -f FILE or on standard input")
-    if "\0" in sql:
-        raise UsageError("the SQL has a NUL character in it")
     return sql
 
 

@@ -8,6 +8,7 @@ both are there, for somebody has the database open, a copy is read, the log incl
 from __future__ import annotations
 
 import os
+import stat
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
@@ -159,9 +160,15 @@ def examine(path: str) -> bytes:
     :raises UsageError: when it cannot be read, is no database, or its end is missing.
     """
     try:
-        with open(path, "rb") as file:
+        # A FIFO without a writer would be waited for.
+        with open(
+            path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)
+        ) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise UsageError(f"{path}: not a regular file")
             header = file.read(_HEADER)
-            size = os.fstat(file.fileno()).st_size
+            size = status.st_size
     except (OSError, ValueError) as error:
         raise UsageError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
     if header[: len(_MAGIC)] != _MAGIC or len(header) < _HEADER:

@@ -236,7 +236,10 @@ class Shell:
         from sockql.command.options import text as encodable
 
         bound = {**self.settings.parameters, **(parameters or {})}
-        for statement in statements(encodable(text)):
+        found: list[str] = []
+        if not self._guarded(lambda: found.extend(statements(encodable(text))), where):
+            return not self.settings.bail
+        for statement in found:
             if self.settings.echo:
                 self.say(escape(" ".join(statement.split())))
             done = self._guarded(lambda: self._statement(statement, bound), where)  # noqa: B023
@@ -300,8 +303,6 @@ class Shell:
         from sockql.command.progress import Progress
         from sockql.command.running import Alarm
 
-        if "\0" in sql:
-            raise UsageError("the SQL has a NUL character in it")
         engine = self.engine
         engine.notices.clear()
         self.last = None

@@ -98,6 +98,12 @@ def broken(path: Path) -> None:
     path.write_bytes(data)
 
 
+def fifo(path: Path) -> None:
+    """Nobody writes to it: who waits for that waits for ever."""
+    path.unlink()
+    os.mkfifo(path)
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
@@ -107,8 +113,9 @@ def broken(path: Path) -> None:
         (Path.unlink, "No such file or directory"),
         (lambda path: (path.unlink(), path.mkdir()), "Is a directory"),
         (lambda path: path.write_bytes(b""), "not a database of SQLite"),
+        (fifo, "not a regular file"),
     ],
-    ids=["truncated", "other", "broken", "missing", "directory", "empty"],
+    ids=["truncated", "other", "broken", "missing", "directory", "empty", "fifo"],
 )  # fmt: skip
 def test_a_file_that_is_no_whole_database(
     engine: Engine, path: Path, spoil: object, message: str
@@ -136,5 +143,5 @@ def test_the_command(path: Path) -> None:
     assert run("--attach", "mine=/dev/null", "select 1") == (
         2,
         "",
-        "sockql: /dev/null: not a database of SQLite\n",
+        "sockql: /dev/null: not a regular file\n",
     )

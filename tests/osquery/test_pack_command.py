@@ -113,6 +113,19 @@ def test_the_rows_of_each_query_and_what_came_of_all(write: Write) -> None:
     ]
 
 
+def test_a_nul_character_in_one_query_leaves_the_others(write: Write) -> None:
+    queries = {"nul": {"query": "select '\0'"}, "one": {"query": "select 1"}}
+    path = write({"queries": queries})
+    status, said, complained = run("pack", path, "--csv", "--netns", "self")
+    assert (status, complained) == (2, "")
+    assert [
+        (row["query"], row["result"], row["why"]) for row in csv.DictReader(said.splitlines())
+    ] == [
+        ("nul", "error", f"{path}:1: the SQL has a NUL character in it"),
+        ("one", "ran", ""),
+    ]
+
+
 def test_a_summary_for_programs(write: Write) -> None:
     status, said, complained = run("pack", my_pack(write), "--csv", "--netns", "self")
     assert (status, complained) == (0, "")
