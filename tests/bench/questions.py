@@ -151,7 +151,7 @@ class Bench:
             Subject("ps", ("ps", "-eo", "pid,uid,rss,comm,args"), headers=1),
             Subject("netstat", ("netstat", "-tanp"), headers=2),
             Subject("all states", (*csv, "select state, count(*) from sockets group by 1"), 1),
-            Subject("all csv", (*csv, "select * from sockets"), 1),
+            Subject("all csv", (*csv, "select * from sockets where protocol = 'tcp'"), 1),
             Subject("everywhere", (*ask, EVERYWHERE)),
         )
         self.subjects = {subject.name: subject for subject in listed}

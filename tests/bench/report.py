@@ -27,83 +27,23 @@ The programs take turns within one run. *Net of start-up* is the time less that 
 `sockql "select 1"`; nothing is taken off the time of the peer. The peak of a program that needs
 less memory than what started it (13 MB) is not told apart from that. Beside the load there were
 {others}.
-
-## {standard}
-
-| question | sockql, ms | peer | peer, ms | ratio | bound | |
-|---|---:|---|---:|---:|---|---|
-{verdicts}
-
-| | found | bound | |
-|---|---|---|---|
-{limits}
-
-| command | wall, ms | processor, ms | peak memory, MB | rows | runs |
-|---|---:|---:|---:|---:|---:|
-{costs}
 """
 
-LARGE_PAGE = """
-## {load}
-
-| question | sockql, ms | peer | peer, ms | ratio | bound | |
-|---|---:|---|---:|---:|---|---|
-{verdicts}
-
-| command | wall, ms | processor, ms | peak memory, MB | rows | runs |
-|---|---:|---:|---:|---:|---:|
-{costs}
-"""
-
-MANY_PAGE = """
-## {load}
-
-| question | sockql, ms | peer | peer, ms | ratio | bound | |
-|---|---:|---|---:|---:|---|---|
-{verdicts}
-
-| | found | bound | |
-|---|---|---|---|
-| Peak memory of any of these | {memory} MB | ≤ {most} MB | {word} |
-
-| command | wall, ms | processor, ms | peak memory, MB | rows | runs |
-|---|---:|---:|---:|---:|---:|
-{costs}
-"""
+_VERDICTS = (
+    "| question | sockql, ms | peer | peer, ms | ratio | bound | |",
+    "|---|---:|---|---:|---:|---|---|",
+)
+_LIMITS = ("| | found | bound | |", "|---|---|---|---|")
+_COSTS = (
+    "| command | wall, ms | processor, ms | peak memory, MB | rows | runs |",
+    "|---|---:|---:|---:|---:|---:|",
+)
 
 #: What stands for a command that says less, or too much, by itself.
 OTHER_WORDS = {
     "every": "sockql without it",
     "every cell": "select count(*), count(a), count(b), … of each table",
 }
-
-KEPT_PAGE = """
-## Audits and snapshots of {load}
-
-| question | sockql, ms | peer | peer, ms | ratio | bound | |
-|---|---:|---|---:|---:|---|---|
-{verdicts}
-
-| | found | bound | |
-|---|---|---|---|
-{limits}
-
-| command | wall, ms | processor, ms | peak memory, MB | rows | runs |
-|---|---:|---:|---:|---:|---:|
-{costs}
-"""
-
-LIMITS_PAGE = """
-## {load}
-
-| | found | bound | |
-|---|---|---|---|
-{limits}
-
-| command | wall, ms | processor, ms | peak memory, MB | rows | runs |
-|---|---:|---:|---:|---:|---:|
-{costs}
-"""
 
 
 def output_of(*command: str) -> str:
@@ -146,6 +86,19 @@ def measured(bench: Bench) -> dict[str, Any]:
     }
 
 
+def section(
+    title: str, bench: Bench, verdicts: Sequence[Verdict] = (), limits: Sequence[Line] = ()
+) -> str:
+    """What was measured on one load: ratios, bounds that name no peer, and everything that was run."""
+    tables = [
+        (_VERDICTS, verdict_rows(verdicts, bench)),
+        (_LIMITS, limit_texts(limits)),
+        (_COSTS, cost_rows(bench)),
+    ]
+    parts = ["\n".join([*head, *rows]) for head, rows in tables if rows]
+    return "\n" + "\n\n".join([f"## {title}", *parts]) + "\n"
+
+
 def milliseconds(seconds: float | None) -> str:
     """A time as the tables have it."""
     return "-" if seconds is None else f"{seconds * 1000:,.1f}"
@@ -173,9 +126,9 @@ def verdict_rows(verdicts: Sequence[Verdict], bench: Bench) -> list[str]:
     return rows
 
 
-def limit_rows(bench: Bench, traces: dict[str, Traced | None]) -> list[str]:
-    """The lines of the table of bounds that name no peer."""
-    lines = [memory_line(bench, "join", "Peak memory of the join", MOST_MEMORY)]
+def standard_limits(bench: Bench, traces: dict[str, Traced | None]) -> list[Line]:
+    """The bounds that name no peer, of the standard load."""
+    lines = [memory_line("Peak memory of the join", bench.subjects["join"].memory, MOST_MEMORY)]
     nothing, one = traces["nothing"], traces["one"]
     if nothing is not None:
         received, folders = nothing.netlink_bytes, nothing.fd_folders
@@ -187,12 +140,11 @@ def limit_rows(bench: Bench, traces: dict[str, Traced | None]) -> list[str]:
     if one is not None:
         others = len(one.processes - {bench.pid})
         lines.append(("one process: other processes opened", str(others), "none", others == 0))
-    return limit_texts(lines)
+    return lines
 
 
-def memory_line(bench: Bench, subject: str, what: str, most: float) -> Line:
-    """The line of a bound on the peak memory of ``subject``."""
-    memory = bench.subjects[subject].memory
+def memory_line(what: str, memory: float, most: float) -> Line:
+    """The line of a bound on a peak of memory, in bytes."""
     return what, f"{memory / 1e6:.0f} MB", f"≤ {most / 1e6:.0f} MB", memory <= most
 
 

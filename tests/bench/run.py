@@ -50,21 +50,15 @@ from tests.bench.questions import (
     say,
 )
 from tests.bench.report import (
-    KEPT_PAGE,
-    LARGE_PAGE,
-    LIMITS_PAGE,
-    MANY_PAGE,
     PAGE,
-    cost_rows,
-    limit_rows,
-    limit_texts,
     load_text,
     lsof_version,
     measured,
     memory_line,
     output_of,
     seconds_line,
-    verdict_rows,
+    section,
+    standard_limits,
 )
 
 UNSHARE = ("--net", "--pid", "--fork", "--kill-child", "--mount-proc")
@@ -131,18 +125,16 @@ def measure_standard(
         ss=output_of("ss", "--version").replace(" utility,", ""),
         lsof=lsof_version(),
         netstat=output_of("netstat", "--version"),
-        standard=load_text(ready),
         others=f"{processes:,} other processes with {descriptors:,} descriptors",
-        verdicts="\n".join(verdict_rows(verdicts, bench)),
-        limits="\n".join(limits := limit_rows(bench, traces)),
-        costs="\n".join(cost_rows(bench)),
     )
+    limits = standard_limits(bench, traces)
+    page += section(load_text(ready), bench, verdicts, limits)
     record = measured(bench)
     record["traces"] = {
         name: traced and {**asdict(traced), "processes": len(traced.processes)}
         for name, traced in traces.items()
     }
-    missed = any(v.kept is False for v in verdicts) or any("missed" in line for line in limits)
+    missed = any(v.kept is False for v in verdicts) or not all(line[3] for line in limits)
     return page, record, not missed
 
 
@@ -156,11 +148,7 @@ def measure_large(arguments: argparse.Namespace, python: str) -> tuple[str, dict
     if arguments.inside:
         bench.check_rows()
     verdicts = [bench.verdict(bound) for bound in LARGE_BOUNDS]
-    page = LARGE_PAGE.format(
-        load=load_text(ready),
-        verdicts="\n".join(verdict_rows(verdicts, bench)),
-        costs="\n".join(cost_rows(bench)),
-    )
+    page = section(load_text(ready), bench, verdicts)
     return page, measured(bench), not any(verdict.kept is False for verdict in verdicts)
 
 
@@ -174,17 +162,10 @@ def measure_many(arguments: argparse.Namespace, python: str) -> tuple[str, dict[
     if arguments.inside:
         bench.check_rows()
     verdicts = [bench.verdict(bound) for bound in MANY_BOUNDS]
-    ours = [bench.subjects[name] for name in ("fds", "processes", "ends", "unix ends")]
-    memory = max(subject.memory for subject in ours)
+    memory = max(bench.subjects[name].memory for name in ("fds", "processes", "ends", "unix ends"))
     kept = memory <= MANY_MOST_MEMORY
-    page = MANY_PAGE.format(
-        load=load_text(ready),
-        verdicts="\n".join(verdict_rows(verdicts, bench)),
-        memory=f"{memory / 1e6:.0f}",
-        most=f"{MANY_MOST_MEMORY / 1e6:.0f}",
-        word="kept" if kept else "**missed**",
-        costs="\n".join(cost_rows(bench)),
-    )
+    limit = memory_line("Peak memory of any of these", memory, MANY_MOST_MEMORY)
+    page = section(load_text(ready), bench, verdicts, [limit])
     return page, measured(bench), kept and all(verdict.kept is not False for verdict in verdicts)
 
 
@@ -207,12 +188,7 @@ def measure_kept(arguments: argparse.Namespace, python: str) -> tuple[str, dict[
         f"≤ {MOST_SNAPSHOT / 1e6:.0f} MB",
         kept,
     )
-    page = KEPT_PAGE.format(
-        load=load_text(ready),
-        verdicts="\n".join(verdict_rows(verdicts, bench)),
-        limits="\n".join(limit_texts([limit])),
-        costs="\n".join(cost_rows(bench)),
-    )
+    page = section(f"Audits and snapshots of {load_text(ready)}", bench, verdicts, [limit])
     return page, measured(bench), kept and all(verdict.kept is not False for verdict in verdicts)
 
 
@@ -223,14 +199,13 @@ def measure_huge(arguments: argparse.Namespace, python: str) -> tuple[str, dict[
         bench = Bench(arguments.sockql, python, ready)
         bench.run(["all states", "all csv"], 2)
     lines = [
-        memory_line(bench, "all states", "Peak memory of counting by state", MOST_MEMORY_STATES),
-        memory_line(bench, "all csv", "Peak memory of all rows as CSV", MOST_MEMORY),
+        memory_line(what, bench.subjects[name].memory, most)
+        for what, name, most in (
+            ("Peak memory of counting by state", "all states", MOST_MEMORY_STATES),
+            ("Peak memory of all rows as CSV", "all csv", MOST_MEMORY),
+        )
     ]
-    page = LIMITS_PAGE.format(
-        load=load_text(ready),
-        limits="\n".join(limit_texts(lines)),
-        costs="\n".join(cost_rows(bench)),
-    )
+    page = section(load_text(ready), bench, limits=lines)
     return page, measured(bench), all(line[3] for line in lines)
 
 
@@ -244,11 +219,8 @@ def measure_namespaces(
     bench.check_rows()
     what = "all sockets, net of start-up"
     lines = [seconds_line(bench, "everywhere", what, MOST_SECONDS_NAMESPACES)]
-    page = LIMITS_PAGE.format(
-        load=f"{ready['namespaces']} network namespaces, {NAMESPACES['sockets']} sockets in each",
-        limits="\n".join(limit_texts(lines)),
-        costs="\n".join(cost_rows(bench)),
-    )
+    load = f"{ready['namespaces']} network namespaces, {NAMESPACES['sockets']} sockets in each"
+    page = section(load, bench, limits=lines)
     return page, measured(bench), lines[0][3]
 
 
