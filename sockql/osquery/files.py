@@ -15,7 +15,7 @@ from os.path import basename, dirname
 
 from sockql.errors import QueryError
 from sockql.osquery.root import Root
-from sockql.proc.procfs import REFUSED, Refusals, bracketed, readable_text
+from sockql.proc.procfs import REFUSED, Refusals, bracketed, readable_text, text_as_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -163,7 +163,11 @@ def _paths(request: Request, host: Host, root: Root) -> Iterator[tuple[bytes, by
 
 
 def _absolute(values: frozenset[str]) -> list[bytes]:
-    encoded = (value.encode("utf-8", "surrogateescape") for value in sorted(map(str, values)))
+    """The paths among ``values``; those with bytes that are not UTF-8 in both their readings."""
+    encoded: dict[bytes, None] = {}
+    for value in sorted(map(str, values)):
+        encoded[value.encode("utf-8", "surrogateescape")] = None
+        encoded[text_as_bytes(value)] = None
     return [path for path in encoded if path[:1] == b"/" and b"\0" not in path]
 
 

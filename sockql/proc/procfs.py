@@ -99,6 +99,20 @@ def readable_text(data: bytes) -> str:
     return data.decode("utf-8", "backslashreplace")
 
 
+def text_as_bytes(text: str) -> bytes:
+    r"""Bytes that :func:`readable_text` makes ``text`` of, each ``\xNN`` one that is not UTF-8.
+
+    A name may have a backslash in it as well, so ``text`` as it is may also be meant.
+    """
+    data = text.encode("utf-8", "surrogateescape")
+    if b"\\x" not in data:
+        return data
+    import re
+
+    found = re.sub(rb"\\x([89a-f][0-9a-f])", lambda each: bytes.fromhex(each[1].decode()), data)
+    return found if readable_text(found) == text else data
+
+
 def parse_stat(data: bytes) -> tuple[bytes, list[bytes]]:
     """``(comm, fields)`` of /proc/PID/stat, the fields from the third (state) on.
 

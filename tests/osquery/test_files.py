@@ -104,6 +104,25 @@ def test_names_that_are_not_utf_8(engine: Engine, folder: Path) -> None:
     assert paths(engine, f"path like '{folder}/caf%'") == [f"{folder}/caf\\xe9"]
 
 
+def test_a_path_that_is_not_utf_8_is_found_by_the_text_that_stands_for_it(
+    engine: Engine, folder: Path
+) -> None:
+    raw = os.fsencode(folder)
+    os.mkdir(raw + b"/d\xff")
+    Path(os.fsdecode(raw + b"/d\xff/caf\xe9")).write_bytes(b"the bytes")
+    (folder / "caf\\xe9").write_bytes(b"a backslash")
+    text = f"{folder}/d\\xff/caf\\xe9"
+    assert engine.query(f"select path, size from file where path = '{text}'") == [(text, 9)]
+    assert paths(engine, f"directory = '{folder}/d\\xff'") == [text]
+    assert engine.query(f"select path, sha256 from hash where path = '{text}'") == [
+        (text, hashlib.sha256(b"the bytes").hexdigest())
+    ]
+    sql = f"select size from file where path = '{folder}/caf\\xe9' order by size"
+    assert engine.query(sql) == [(11,)]
+    Path(os.fsdecode(raw + b"/caf\xe9")).write_bytes(b"both")
+    assert engine.query(sql) == [(4,), (11,)]
+
+
 # -- which files --------------------------------------------------------------------------------
 
 

@@ -475,8 +475,9 @@ def test_container_listeners() -> None:
 
 
 @pytest.mark.parametrize(("mode", "seen"), [(0o666, True), (0o662, True), (0o770, False)])
-def test_world_writable_socket(tmp_path: Path, mode: int, seen: bool) -> None:
-    place = str(tmp_path / "s")
+@pytest.mark.parametrize("name", ["s", "\udcff"])
+def test_world_writable_socket(tmp_path: Path, mode: int, seen: bool, name: str) -> None:
+    place = str(tmp_path / name)
 
     def serve() -> None:
         sock = socket.socket(socket.AF_UNIX, DGRAM)
@@ -486,7 +487,7 @@ def test_world_writable_socket(tmp_path: Path, mode: int, seen: bool) -> None:
 
     with child(serve) as (pid, _):
         row = {
-            "socket": place,
+            "socket": place.replace("\udcff", r"\xff"),
             "socktype": "dgram",
             "state": "UNCONN",
             "file_mode": f"{mode:04o}",
