@@ -118,7 +118,7 @@ class Reader:
 
         :raises OSError: ENOENT when it has been closed.
         """
-        needs, directory = self.needs, table.directory
+        needs, directory, links = self.needs, table.directory, table.links or {}
         inode = mode = data = status = deleted = None
         link = self._link(table, number) if needs & NEED_LINK and not table.closed else None
         anonymous = 0
@@ -169,8 +169,14 @@ class Reader:
             if needs & _NAMED:
                 attributes = self._attributes(needs, table, number, link, status)
             late = self.scm_fds
-        if table.known and needs & ~(NEED_LINK | NEED_LATE) and not self._same(table, number):
-            return None
+        if table.known and needs & ~(NEED_LINK | NEED_LATE):
+            then, now = links[number], self._read_link(table, number)
+            if now != then:
+                # Of an open file only the path may be another one by now.
+                if table.closed or not (_may_be_path(then) and _may_be_path(now)):
+                    return None
+                links[number] = now
+                return self.read(table, number)
         return *found, place, attributes, late
 
     def scm_fds(self, r: Descriptor) -> int | None:
@@ -224,14 +230,6 @@ class Reader:
             attributes.update(devices.of(status, self.request, self.host))
         return attributes
 
-    def _same(self, table: OpenTable, number: str) -> bool:
-        """Whether the descriptor leads to what it led to when the links were read."""
-        assert table.links is not None
-        try:
-            return os.readlink(number, dir_fd=table.directory) == table.links[number]
-        except OSError as error:
-            return error.errno == ENAMETOOLONG and table.links[number] is None
-
     def _link(self, table: OpenTable, number: str) -> str | None:
         """The link, of a table whose links are kept read only once."""
         links = table.links
@@ -271,3 +269,7 @@ class Reader:
             reason = errorcode.get(error.errno or 0, "?")
             self.refusals.unexamined[table.pid, number] = reason
             return None
+
+
+def _may_be_path(link: str | None) -> bool:
+    return link is None or is_path(link)

@@ -545,6 +545,42 @@ def test_a_join_with_endpoints_names_the_process_at_the_other_end(
     assert found == [(pid, fd, "fifo", "r", os.getpid(), own, name)]
 
 
+def test_what_is_renamed_or_unlinked_between_statements_that_share_stays_open(
+    engine: Engine, tmp_path: Path
+) -> None:
+    paths = [tmp_path / name for name in ("renamed", "unlinked", "closed", "kept")]
+    for path in paths:
+        os.mkfifo(path)
+    files = [os.open(path, os.O_RDWR) for path in paths]
+    first = "select count(*) from fds where target like '%/nowhere'"
+    ends = f"select fd, file_inode from endpoints where pid = {os.getpid()} and kind = 'fifo'"
+    names = f"select fd, path from process_open_files where pid = {os.getpid()} order by fd"
+    try:
+        expected = [(fd, os.fstat(fd).st_ino) for fd in files]
+        engine.share()
+        for sql in (first, ends, names):
+            engine.foresee(sql)
+        assert engine.query(first) == [(0,)]
+        paths[0].rename(tmp_path / "new")
+        paths[1].unlink()
+        pipe = os.pipe()
+        os.dup2(pipe[1], files[2])
+        for fd in pipe:
+            os.close(fd)
+        del expected[2]
+        assert engine.query(ends) == expected
+        shown = {fd: path for fd, path in engine.query(names) if fd in files}
+        assert shown == {
+            files[0]: f"{tmp_path}/new",
+            files[1]: f"{paths[1]} (deleted)",
+            files[3]: str(paths[3]),
+        }
+    finally:
+        engine.thaw()
+        for fd in files:
+            os.close(fd)
+
+
 def test_eventfds_with_one_inode_are_told_apart(engine: Engine) -> None:
     with child(
         attempt(lambda: [row("eventfd", checked(libc.eventfd(0, 0)), None, "rw", "id")])
