@@ -92,7 +92,8 @@ class Statement:
             found.update(dict.fromkeys(collection.notices))
             schema = table.schema
             needs = 0
-            for name in self.analysis.columns[schema.name]:
+            # All of them, of a statement that runs beside another one.
+            for name in self.analysis.columns.get(schema.name, schema.by_name):
                 needs |= schema.by_name[name].needs
             for refused in collection.refusals:
                 # A table that reads another's files has columns of its own.

@@ -127,6 +127,16 @@ def test_a_statement_that_was_not_foreseen_sees_the_host_if_it_has_to(
     assert asked(things) == [(), ("n = 5",)]
 
 
+def test_statements_that_share_may_run_beside_those_of_the_connection(engine: Engine) -> None:
+    beside = iter(engine.connection.execute("select n from things"))
+    assert next(beside) == (0,)
+    assert share(engine, "select n from things where r > 4", "select count(*) from things") == [
+        [(4,), (5,), (-7,), (None,)],
+        [(len(ROWS),)],
+    ]
+    assert len(list(beside)) == len(ROWS) - 1
+
+
 def test_a_statement_that_is_wrong_is_not_counted_in(engine: Engine, things: Things) -> None:
     engine.share()
     with pytest.raises(QueryError, match="no such column: nope"):
