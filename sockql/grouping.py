@@ -42,6 +42,13 @@ def counted(scan: Scan, records: Iterator[Any]) -> list[Group]:
     return _groups(scan, found, counts)
 
 
+def ordered(scan: Scan, records: Iterable[Any]) -> Iterator[Any]:
+    """``records`` in the order of their groups."""
+    found = list(records)
+    ranks = list(map(_rank, keys_of(found, scan.groups)))
+    return (found[i] for i in sorted(range(len(found)), key=ranks.__getitem__))
+
+
 def weighed(scan: Scan, pairs: Iterable[tuple[Any, int]]) -> list[Group]:
     """The groups of records each of which comes with the number that it stands for."""
     columns = scan.groups

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sockql.schema import INTEGER, REAL
+from sockql.schema import INTEGER, REAL, TEXT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -256,7 +256,7 @@ def coerce(column: Column, value: Value) -> Value | Unknown:
     """``value`` as the comparison with ``column`` sees it, after SQLite's affinity rules.
 
     None when no cell of the column can equal it: a NULL, a text that is no number against a
-    number, a text outside a closed set.  :data:`UNKNOWN` for a number against a text: they are
+    number, a text outside a closed set, a blob against a text.  :data:`UNKNOWN` for a number against a text: they are
     compared as texts, or as numbers when the number comes from a numeric column, and only SQLite
     knows which.
     Source: https://www.sqlite.org/datatype3.html#type_conversions_prior_to_comparison
@@ -267,7 +267,9 @@ def coerce(column: Column, value: Value) -> Value | Unknown:
         return _number(value) if column.type == REAL else _integer(value)
     if isinstance(value, (int, float)):
         return UNKNOWN
-    if isinstance(value, str) and column.values is not None:
+    if isinstance(value, bytes):
+        return None if column.type == TEXT else value
+    if column.values is not None:
         return _member(column, value)
     return value
 

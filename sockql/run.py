@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import chain, repeat
 from time import perf_counter
 
-from sockql.grouping import counted, indexed, weighed
+from sockql.grouping import counted, indexed, ordered, weighed
 from sockql.request import UNKNOWN, Constraint, Request, coerce
 from sockql.scan import folded
 from sockql.schema import INTEGER
@@ -62,6 +62,9 @@ class Run:
                 (self.lookups if term.column.lookup else self.keys).append(i)
         loops = statement.analysis.loops
         self.joined = set() if loops is None else loops.joined(scan)
+        #: Whether groups are given in place of records; of rows that are told apart by their
+        #: numbers, each is.
+        self.grouped = bool(scan.groups) and scan.id not in statement.analysis.numbered
         self.sets = any(term.operator == "in" for term in scan.terms)
         self.cache: dict[tuple[Any, ...], list[Any]] = {}
         self.index: Mapping[Any, Any] = {}
@@ -94,8 +97,8 @@ class Run:
         if self.only_key >= 0 and type(value := values[self.only_key]) is int:
             return iter(self.index.get(value, ()))
         records = self._records(values)
-        if not self.scan.groups:
-            return records
+        if not self.grouped:
+            return ordered(self.scan, records) if self.scan.groups else records
         once = self.scan.once
         groups = counted(self.scan, records)
         return chain.from_iterable(repeat(cells, 1 if once else count) for cells, count in groups)

@@ -84,10 +84,11 @@ class VirtualTable:
 class Cursor:
     """A scan that is running: the record SQLite looks at, and where the next one comes from."""
 
-    __slots__ = ("engine", "getters", "iterator", "number", "record", "rowid", "run")
+    __slots__ = ("engine", "getters", "iterator", "number", "record", "rowid", "run", "table")
 
     def __init__(self, table: VirtualTable) -> None:
         self.engine = table.engine
+        self.table = table
         self.getters = table.getters
         self.number = -1
         #: The scan that the last xFilter began; a cursor lives no longer than its statement.
@@ -100,8 +101,9 @@ class Cursor:
         run = self.run
         if run is None or number != self.number:
             scan = self.engine.scans[number]
-            if scan.groups:
-                self.getters = CELLS
+            # The two passes of a FULL JOIN are two scans of one cursor.
+            grouped = self.engine.statement.run(scan).grouped
+            self.getters = CELLS if grouped else self.table.getters
             self.number = number
             run = self.run = self.engine.statement.filter(scan)
         self.iterator = run(values)

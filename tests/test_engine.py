@@ -148,7 +148,9 @@ def queries(draw: st.DrawFn) -> str:
         by, key = f"b.{draw(COLUMNS)}", draw(st.sampled_from(["k", "p", "n", "word"]))
         counted = draw(st.sampled_from(["count(*), {by}", "distinct {by}"])).format(by=by)
         group = f" group by {by}" if "count" in counted else ""
-        return f"select {counted} from T a join T b on b.{key} = a.{key} where {where}{group}"
+        how, other = draw(st.sampled_from(["", "left ", "right ", "full "])), draw(COLUMNS)
+        join = f"{how}join T b on b.{key} = a.{draw(st.sampled_from([key, other]))}"
+        return f"select {counted} from T a {join} where {where}{group}"
     if shape == 0:
         return f"select a.n, a.k, a.word, a.secret from T a where {where}"
     if shape == 1:
@@ -229,14 +231,22 @@ def test_a_query_in_one_in_leaves_the_list_in_another(engine: Engine, things: Th
     assert asked(things) == [("word in ('One', 'Two')", "p = 5")]
 
 
-@pytest.mark.parametrize("key", ["k", "p", "n"])
-def test_an_inner_loop_may_be_grouped(engine: Engine, key: str) -> None:
+GROUPED = [
+    "count(*), b.secret from T a join T b using(k) group by b.secret",
+    "count(*), b.secret from T a join T b using(p) group by b.secret",
+    "distinct b.secret from T a join T b on b.n = a.n",
+    "distinct b.word, b.secret from T a full join T b on b.p = a.n",
+    "count(*), b.secret from T a full join T b on b.p = a.k group by b.secret",
+    "distinct b.secret, b.word from T a right join T b on b.k = a.n and b.p > 3",
+    "secret, count(*) from T where n = 2 or p = 5 group by secret",
+]
+
+
+@pytest.mark.parametrize("query", GROUPED)
+def test_any_loop_may_be_grouped(engine: Engine, query: str) -> None:
     with_twin(engine)
-    for select in ("count(*), b.secret from T a join T b using(KEY) group by b.secret",
-                   "distinct b.secret from T a join T b on b.KEY = a.KEY"):  # fmt: skip
-        query = f"select {select}".replace("KEY", key)
-        expected = sorted(map(repr, engine.query(query.replace("T ", "twin "))))
-        assert sorted(map(repr, engine.query(query.replace("T ", "things ")))) == expected
+    expected = sorted(map(repr, engine.query(f"select {query}".replace("T ", "twin "))))
+    assert sorted(map(repr, engine.query(f"select {query}".replace("T ", "things ")))) == expected
 
 
 @pytest.mark.parametrize(
@@ -277,7 +287,8 @@ def test_conditions_reach_the_table_in_the_columns_type(engine: Engine, things: 
 
 
 def test_a_condition_that_no_value_can_meet_asks_nothing(engine: Engine, things: Things) -> None:
-    for where in ("word = 'three'", "n = 'x'", "n = null", "n > 5 and n < 3", "n in ()"):
+    for where in ("word = 'three'", "n = 'x'", "n = null", "n > 5 and n < 3", "n in ()",
+                  "free = x'31'", "word in (x'4f6e65', null)"):  # fmt: skip
         assert engine.query(f"select n from things where {where}") == []
     assert asked(things) == []
 
