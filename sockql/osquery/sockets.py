@@ -9,7 +9,7 @@ Source: osquery/filesystem/linux/proc.h and proc.cpp, osquery/tables/networking/
 
 from __future__ import annotations
 
-from sockql.osquery.ask import ask, inner, same
+from sockql.osquery.ask import ask, descriptors, inner, same
 from sockql.proc import descriptor
 from sockql.request import Constraint
 from sockql.sockets.record import INODE, ORIGIN
@@ -119,7 +119,7 @@ def _holders(request: Request, host: Host, *, everybody: bool) -> dict[int, list
     if key not in snapshot.memo:
         found: dict[int, list[tuple[int, int]]] = {}
         constraints.append(Constraint("type", "=", "socket"))
-        for record in ask(FDS, request, host, ["pid", "fd", "inode"], constraints):
+        for record in descriptors(request, host, ["pid", "fd", "inode"], constraints):
             holder = record[descriptor.PID], int(record[descriptor.FD])
             found.setdefault(record[descriptor.INODE], []).append(holder)
         snapshot.memo[key] = found, snapshot.refusals.get("fds")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import signal
 import socket
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -383,3 +385,49 @@ def _forked(kept: socket.socket | int) -> Iterator[int]:
         os.close(reading)
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
+
+
+def test_threads_with_a_table_of_their_own_add_only_what_they_alone_have(
+    engine: Engine, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def prepare() -> tuple[int, int, int, int]:
+        listener = socket.create_server(("127.0.0.1", 0))
+        file = os.open(tmp_path / "file", os.O_RDONLY)
+        reading, _ = os.pipe()
+        ready, said = threading.Event(), list[int]()
+
+        def leave() -> None:
+            if libc.unshare(0x400):  # CLONE_FILES
+                said.append(-ctypes.get_errno())
+            else:
+                # Whoever waits for our answer waits for all copies of the pipe to be closed.
+                os.closerange(900, 1000)
+                said.append(socket.create_server(("127.0.0.1", 0)).detach())
+            ready.set()
+            threading.Event().wait()
+
+        threading.Thread(target=leave, daemon=True).start()
+        assert ready.wait(10)
+        assert said[0] > 0, os.strerror(-said[0])
+        number = listener.detach()
+        return number, file, reading, said[0]
+
+    with child(prepare) as (pid, (listener, file, reading, own)):
+        where = f"where pid = {pid}"
+        sockets = engine.query(f"select fd, state from process_open_sockets {where}")
+        ports = engine.query(f"select fd from listening_ports {where} and port")
+        files = engine.query(f"select fd from process_open_files {where} and path = :p", {
+            "p": str(tmp_path / "file")
+        })  # fmt: skip
+        pipes = engine.query(
+            f"select fd, partner_pid, partner_fd from process_open_pipes {where} and fd = {reading}"
+        )
+        held = engine.query(f"select count(*) from fds {where} and fd = {listener}")
+    assert sorted(sockets) == sorted([(listener, "LISTEN"), (own, "LISTEN")])
+    assert sorted(ports) == sorted([(listener,), (own,)])
+    assert files == [(file,)]
+    assert pipes == [(reading, pid, reading + 1)]
+    assert held == [(2,)]

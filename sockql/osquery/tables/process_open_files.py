@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from sockql.osquery.ask import ask, same
+from sockql.osquery.ask import descriptors, same
 from sockql.osquery.columns import like
 from sockql.proc import costs as process_costs
 from sockql.proc import descriptor
 from sockql.proc.fdinfo import PATH_TYPES
 from sockql.request import Constraint
 from sockql.schema import Table
-from sockql.tables.fds import TABLE as FDS
 from sockql.tables.fds import Columns as Ours
 
 TYPE_CHECKING = False
@@ -49,7 +48,7 @@ class ProcessOpenFiles(
 
     def records(self, request: Request, host: Host) -> Iterator[Descriptor]:
         constraints = [_TYPES, *same(request, "pid", "fd")]
-        for record in ask(FDS, request, host, ["pid", "fd", "target"], constraints):
+        for record in descriptors(request, host, ["pid", "fd", "target"], constraints):
             link = record[descriptor.LINK]
             if link is not None and not link.startswith(_ANONYMOUS):
                 yield record

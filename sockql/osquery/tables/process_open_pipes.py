@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sockql.osquery.ask import ask, inner, same
+from sockql.osquery.ask import descriptors, inner, same
 from sockql.osquery.columns import bigint, text
 from sockql.request import Constraint
 from sockql.schema import EQUAL, RANGE, Table
@@ -30,7 +30,7 @@ _TYPES: Final = {"pipe": "anonymous", "fifo": "named"}
 
 def _ends(request: Request, host: Host, constraints: Sequence[Constraint] = ()) -> list[End]:
     found: list[Any] = []
-    for record in ask(FDS, request, host, _COLUMNS, [_PIPES, *constraints]):
+    for record in descriptors(request, host, _COLUMNS, [_PIPES, *constraints]):
         pid, fd, mode, inode, type, device = (get(record) for get in _getters)
         if inode is None or type not in _TYPES:
             continue  # it cannot be examined
