@@ -6,7 +6,7 @@ import os
 
 from sockql.audit.outcome import by_severity
 from sockql.errors import UsageError
-from sockql.saved.library import Library, files_in, selected
+from sockql.saved.library import VARIABLE, Library, files_in, selected
 from sockql.saved.query import AUDIT, name_of, read
 
 TYPE_CHECKING = False
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 class Chosen:
     """The audits to run, the most severe first.
 
-    ``broken`` has the query files that were to be run and are none, each as a line; ``notices``
-    tell which queries are hidden by others of the same name; ``known`` are the names of all
-    audits that were found, run or not.
+    ``broken`` has the query files that were to be run and are none, and the directories that
+    cannot be read, each as a line; ``notices`` tell which queries are hidden by others of the same
+    name; ``known`` are the names of all audits that were found, run or not.
     """
 
     def __init__(self) -> None:
@@ -47,6 +47,8 @@ def choose(
     found: list[Query] = []
     if not words:
         _take(chosen, found, library.used())
+        # Who names a directory in vain has audits that would not be missed.
+        chosen.broken += [(f"${VARIABLE}", said) for said in library.unread]
     for word in words:
         path = os.path.expanduser(word)
         if "/" in word and os.path.isdir(path):
@@ -56,7 +58,8 @@ def choose(
         if query.kind != AUDIT:
             raise UsageError(f"{word} is a report, not an audit: sockql run {word} shows it")
         found.append(query)
-    chosen.notices = library.notices
+    broken = {said for _, said in chosen.broken}
+    chosen.notices = [notice for notice in library.notices if notice not in broken]
     chosen.known = {query.name for query in found} | set(library.files)
     chosen.known |= {name for name, _ in chosen.broken}
     _refuse_twins(found)

@@ -106,7 +106,9 @@ def _result(outcome: Outcome, index: int, row: Row, entry: Entry | None = None) 
     query = outcome.query
     cells = as_object(outcome.columns, row)
     keys = {key: cells[key] for key in outcome.keys}
-    said = ", ".join(f"{name} = {value}" for name, value in cells.items() if value is not None)
+    known = {name: value for name, value in cells.items() if value is not None}
+    shown = known or dict.fromkeys(cells, "NULL")
+    said = ", ".join(f"{name} = {value}" for name, value in shown.items())
     result: dict[str, Any] = {
         "ruleId": query.name,
         "ruleIndex": index,

@@ -55,12 +55,14 @@ class Library:
     """The saved queries in some directories; of two with one name the first one counts.
 
     Without ``paths`` the directories are those of :func:`search_path`.  ``notices`` has a line
-    for each query that another one hides, and for each file that cannot be used.
+    for each query that another one hides, and for each file that cannot be used; ``unread`` are
+    those about directories that were named and cannot be read.
     """
 
     def __init__(self, paths: Iterable[str] | None = None) -> None:
         self.paths = search_path() if paths is None else list(paths)
         self.notices: list[str] = []
+        self.unread: list[str] = []
         self._files: dict[str, list[str]] | None = None
 
     @property
@@ -122,9 +124,12 @@ class Library:
                 with os.scandir(directory) as entries:
                     found = sorted(entries, key=lambda entry: entry.name)
             except OSError as error:
+                said = f"{directory}: {error.strerror}"
+                if directory != user_directory():
+                    self.unread.append(said)
                 # The user's directory is there once something has been saved.
-                if not (isinstance(error, FileNotFoundError) and directory == user_directory()):
-                    self._notice(f"{directory}: {error.strerror}")
+                if directory != user_directory() or not isinstance(error, FileNotFoundError):
+                    self._notice(said)
                 continue
             for entry in found:
                 if not _is_query(entry.name):

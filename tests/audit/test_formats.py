@@ -156,6 +156,22 @@ def test_sarif_says_that_rows_are_missing(machine: Machine) -> None:
     ]
 
 
+def test_sarif_has_a_row_of_nothing_but_null(machine: Machine) -> None:
+    machine.write(
+        workers=(machine.queries / "workers.sql")
+        .read_text()
+        .replace(
+            "select pid, name, parent from processes where name = 'worker' order by pid",
+            "select null as name, null as parent",
+        )
+    )
+    log = sarif(machine, "workers")
+    assert problems(log) == []
+    assert [result["message"]["text"] for result in log["runs"][0]["results"]] == [
+        "Workers that run: name = NULL, parent = NULL"
+    ]
+
+
 def test_the_check_of_sarif_finds_what_is_wrong(machine: Machine) -> None:
     log = sarif(machine, "workers")
     run = log["runs"][0]

@@ -389,6 +389,18 @@ def test_directories_without_tags_and_with_odd_files(machine: Machine) -> None:
         assert machine.run(*words, "./au/pipe.sql") == (2, "", said)
 
 
+def test_a_directory_that_is_named_and_not_there_is_an_error(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = f"{machine.root}/lost"
+    monkeypatch.setenv("SOCKQL_QUERIES", f"{lost}:{machine.queries}")
+    said = f"{lost}: No such file or directory"
+    status, out, err = machine("--tag", "work", "--fail-on", "critical")
+    assert (status, err) == (3, "")
+    assert f"error: $SOCKQL_QUERIES: {said}\n" in out
+    assert machine("started")[::2] == (0, f"sockql: {said}\n")
+
+
 def test_audits_that_hide_others_are_told(machine: Machine) -> None:
     other = machine.root / "config/sockql/queries"
     other.mkdir(parents=True)
