@@ -95,7 +95,8 @@ def analyse(
     queried: set[int] = set()
     lists = _lists(opcodes := list(opcodes))
     sources = 0
-    for _, opcode, p1, p2, p3, p4, *_ in opcodes:
+    for row in opcodes:
+        _, opcode, p1, p2, p3, p4, *_ = row
         if opcode == "VFilter":
             scan = scans.find(p4)
             if scan is not None:
@@ -120,7 +121,7 @@ def analyse(
         elif opcode in _LOADS:
             loads[p2] = loads.get(p2, 0) + 1
             if opcode in _LITERALS:
-                literals[p2] = constant(opcode, p1, p4).value
+                literals[p2] = constant(row).value
         sources += opcode in _SOURCES
     for scan in found.scans:
         found.columns.setdefault(scan.table.schema.name, set())
@@ -180,7 +181,7 @@ def _lists(opcodes: Sequence[Sequence[Any]]) -> dict[int, frozenset[Any]]:
             continue
         load, make = opcodes[max(i - 2, 0)], opcodes[max(i - 1, 0)]
         if load[1] in _LITERALS and make[1] == "MakeRecord" and make[2:5] == (load[3], 1, record):
-            value = constant(load[1], load[2], load[5]).value
+            value = constant(load).value
             found.setdefault(cursor, set()).add(value)
         else:
             unknown.add(cursor)

@@ -257,7 +257,7 @@ def recognise(opcodes: Sequence[Opcode], scans: Scans) -> Loops | None:
     for row in [*tail, *body]:
         address, opcode, p1, p2, p3, p4 = row[:6]
         if opcode in CONSTANTS:
-            registers[p2] = constant(opcode, p1, p4)
+            registers[p2] = constant(row)
         elif opcode == "SCopy":
             if p1 not in registers:
                 return None
@@ -293,15 +293,24 @@ def _halves(opcodes: Sequence[Opcode]) -> tuple[list[Opcode], list[Opcode]]:
     return list(opcodes[:end]), [row for row in opcodes[end:] if row[1] in CONSTANTS]
 
 
-def constant(opcode: str, p1: int, p4: str | None) -> Constant:
-    """What an opcode that loads a constant loads: its p1 and p4."""
+def constant(row: Opcode) -> Constant:
+    """What an opcode that loads a constant loads."""
+    _, opcode, p1, _, p3, p4, *_ = row
     if opcode == "Integer":
         return Constant(p1)
     if opcode == "Variable":
         return Constant(None, p1)
+    if opcode == "String8":
+        return Constant(p4)
+    if p4 is not None:
+        return Constant(int(p4) if opcode == "Int64" else float(p4))
+    # Since SQLite 3.54 the halves of 64 bits are in P1 and P3.
+    bits = p3 << 32 | p1 & 0xFFFFFFFF
     if opcode == "Int64":
-        return Constant(int(p4 or 0))
-    return Constant(float(p4 or 0) if opcode == "Real" else p4)
+        return Constant(bits)
+    from struct import pack, unpack
+
+    return Constant(*unpack("=d", pack("=q", bits)))
 
 
 def _nested(starts: list[Opcode], ends: list[Opcode]) -> bool:

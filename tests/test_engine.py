@@ -149,6 +149,7 @@ def queries(draw: st.DrawFn) -> str:
         counted = draw(st.sampled_from(["count(*), {by}", "distinct {by}"])).format(by=by)
         group = f" group by {by}" if "count" in counted else ""
         how, other = draw(st.sampled_from(["", "left ", "right ", "full "])), draw(COLUMNS)
+        where = f"{where} and {draw(terms('b'))}"
         join = f"{how}join T b on b.{key} = a.{draw(st.sampled_from([key, other]))}"
         return f"select {counted} from T a {join} where {where}{group}"
     if shape == 0:
@@ -266,6 +267,17 @@ def test_rows_that_are_only_copied_are_those_that_sqlite_gives(engine: Engine, s
         # With an expression in it, a result is not a copy.
         rows = engine.query(query.replace("from T", ", 1+1 from things"))
         assert [row[:-1] for row in rows] == expected
+
+
+@pytest.mark.parametrize("value", ["2.0", "1.5", "9223372036854775807", "-7", "0.0", "4294967298"])
+@pytest.mark.parametrize("column", ["n", "r"])
+def test_inner_loops_compare_with_the_numbers_of_the_text(
+    engine: Engine, column: str, value: str
+) -> None:
+    with_twin(engine)
+    query = f"select a.n, b.n from T a cross join T b using(k) where b.{column} = {value}"
+    expected = sorted(map(repr, engine.query(query.replace("T ", "twin "))))
+    assert sorted(map(repr, engine.query(query.replace("T ", "things ")))) == expected
 
 
 def test_a_copied_result_may_be_left_early(engine: Engine, things: Things) -> None:
