@@ -14,7 +14,18 @@ from sockql.errors import DataError, QueryError, TimeoutExpired
 from sockql.host import Host
 from sockql.request import MAXIMUM, Request
 from sockql.schema import EQUAL, text
-from tests.test_engine import ENDLESS, ROWS, Row, Things, asked, queries, with_twin
+from tests.test_engine import (
+    ENDLESS,
+    ROWS,
+    Others,
+    Row,
+    Things,
+    asked,
+    ordinary,
+    queries,
+    virtual,
+    with_twin,
+)
 
 
 @pytest.fixture
@@ -41,9 +52,10 @@ def share(engine: Engine, *statements: str) -> list[list[tuple[object, ...]]]:
 def test_statements_that_share_answer_as_they_do_alone(several: list[str], lazy: bool) -> None:
     with Engine(Host()) as engine:
         engine.add("things", lambda: Things(lazy=lazy))
+        engine.add("others", lambda: Others(lazy=lazy))
         with_twin(engine)
-        expected = [engine.query(query.replace("T ", "twin ")) for query in several]
-        found = share(engine, *[query.replace("T ", "things ") for query in several])
+        expected = [engine.query(ordinary(query)) for query in several]
+        found = share(engine, *map(virtual, several))
         assert [sorted(map(repr, rows)) for rows in found] == [
             sorted(map(repr, rows)) for rows in expected
         ]
