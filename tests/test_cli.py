@@ -15,6 +15,7 @@ import subprocess
 import sys
 import termios
 import time
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -558,6 +559,44 @@ def test_a_symbolic_link_in_place_of_the_output_is_not_followed(
     )
     assert sorted(os.listdir(tmp_path)) == (["link", "precious"] if there else ["link"])
     assert not there or target.read_text() == "old"
+
+
+def test_output_does_not_take_the_place_of_what_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    files = {
+        "q.sql": "select 1 as a",
+        "list.csv": "a\n1\n",
+        "p.conf": '{"queries": {"q": {"query": "select 1"}}}',
+        "users": "the output of another day",
+    }
+    for name, text in files.items():
+        Path(name).write_text(text)
+    Path("link.sql").symlink_to("q.sql")
+    for words, name in (
+        (["-f", "q.sql"], "q.sql"),
+        (["-f", "link.sql"], "./q.sql"),
+        (["run", "./q.sql"], "q.sql"),
+        (["--load", "list=list.csv", "select * from list"], "list.csv"),
+        (["pack", "p.conf"], "p.conf"),
+    ):
+        said = f"sockql: {name}: it is read as well; -o another file\n"
+        assert run(*words, "-o", name) == (2, "", said)
+    assert {name: Path(name).read_text() for name in files} == files
+    assert run("schema", "users", "-o", "users") == (0, "", "")
+    assert Path("users").read_text() != files["users"]
+
+
+def test_text_does_not_take_the_place_of_a_database(tmp_path: Path) -> None:
+    path = tmp_path / "mine.db"
+    with closing(sqlite3.connect(path)) as made:
+        made.execute("create table t(a)")
+    before = path.read_bytes()
+    said = f"sockql: {path}: a database of SQLite; take another file for text\n"
+    for words in (["--attach", f"x={path}", "select * from x.t"], ["select 1"]):
+        assert run(*words, "-o", str(path)) == (2, "", said)
+    assert path.read_bytes() == before
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="EPERM: only root gives files away")

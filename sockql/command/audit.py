@@ -9,10 +9,10 @@ from time import perf_counter, time
 from sockql.command.options import positive
 from sockql.command.running import (
     open_engine,
+    open_file,
     open_out,
     say,
     say_notices,
-    unwind_when_terminated,
     write_json,
     write_rows,
 )
@@ -173,8 +173,6 @@ def _open_files(options: Options, stack: ExitStack, baseline: Baseline | None) -
 
     :raises UsageError: for one that cannot be written, and one that is named twice.
     """
-    from sockql.render.output import open_output
-
     named = {"junit": options.junit, "sarif": options.sarif}
     if baseline is not None and baseline.updating:
         named["baseline"] = baseline.path
@@ -195,8 +193,7 @@ def _open_files(options: Options, stack: ExitStack, baseline: Baseline | None) -
         other = places.setdefault(_place(path), f"--{what}")
         if other != f"--{what}":
             raise UsageError(f"{path}: the file of --{what} and of {other}")
-        unwind_when_terminated()
-        files[what] = stack.enter_context(open_output(path, f"--{what}"))
+        files[what] = stack.enter_context(open_file(options, path, f"--{what}"))
     return files
 
 

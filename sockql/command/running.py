@@ -208,12 +208,36 @@ def open_out(options: Options) -> Output:
 
     :raises UsageError: when it cannot be written.
     """
-    from sockql.render.output import open_output, standard_output
-
     if options.output is None:
+        from sockql.render.output import standard_output
+
         return standard_output()
+    return open_file(options, options.output, "-o")
+
+
+def open_file(options: Options, path: str, what: str) -> Output:
+    """The file ``path`` that the option ``what`` names, which appears when the output is closed.
+
+    :raises UsageError: when it cannot be written, or is read by the same command.
+    """
+    from sockql.render.output import open_output
+
+    # Words without a slash are names of tables and queries.
+    packs = options.words[:1] == ["pack"]
+    read = [options.file, *(word for word in options.arguments if packs or "/" in word)]
+    read += [word.partition("=")[2] for word in (*options.load, *options.parameters)]
+    if path != "-" and any(word and _same_file(word, path) for word in read):
+        raise UsageError(f"{path}: it is read as well; {what} another file")
     unwind_when_terminated()
-    return open_output(options.output)
+    return open_output(path, what)
+
+
+def _same_file(one: str, other: str) -> bool:
+    """Whether both lead to one regular file; a terminal is read and written."""
+    try:
+        return os.path.isfile(one) and os.path.samefile(one, other)
+    except (OSError, ValueError):
+        return False
 
 
 def unwind_when_terminated() -> None:

@@ -114,8 +114,8 @@ def standard_output() -> Output:
 def open_output(path: str, what: str = "-o") -> Output:
     """The output for ``what``, an option with the name of a file; ``-`` is standard output.
 
-    :raises UsageError: when it cannot be written, and for a symbolic link, which somebody else may
-        have laid there.
+    :raises UsageError: when it cannot be written, for a symbolic link, which somebody else may
+        have laid there, and for a database.
     """
     import stat
 
@@ -138,11 +138,22 @@ def open_output(path: str, what: str = "-o") -> Output:
                 return Output(os.open(target, straight), path, owned=True)
             # A rename would replace a file that may not be written.
             os.close(os.open(target, straight))
+            if _is_database(target):
+                raise UsageError(f"{path}: a database of SQLite; take another file for text")
         from sockql.render.whole import WholeFile
 
         return WholeFile(path, target, before)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from None
+
+
+def _is_database(path: str) -> bool:
+    """Whether ``path`` is a database, such as the snapshot that is asked: no text replaces it."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(16) == b"SQLite format 3\0"
+    except PermissionError:
+        return False
 
 
 def is_standard_output(path: str) -> bool:

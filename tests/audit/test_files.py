@@ -57,6 +57,10 @@ def test_a_symbolic_link_is_not_followed(machine: Machine, flag: str) -> None:
         ),
         (["--json", "--junit", "-"], "-: the file of --junit and of --json"),
         (["-o", "-", "--junit", "-"], "-: the file of --junit and of -o"),
+        (
+            ["./queries/workers.sql", "--sarif", "queries/workers.sql"],
+            "queries/workers.sql: it is read as well; --sarif another file",
+        ),
     ],
 )
 def test_a_file_that_cannot_be_written_is_said_before_anything_is_run(
