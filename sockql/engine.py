@@ -79,6 +79,7 @@ class Engine:
         self.connection = apsw.Connection(
             ":memory:",
             apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_URI,
+            statementcachesize=0,  # a statement runs as it was analysed, not as it was once planned
         )
         # Sorting must not spill into files, and what a view says must not run as code.
         self.connection.execute("PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF")
@@ -327,7 +328,7 @@ class Engine:
     def _analyse(self, sql: str, params: Mapping[str, Value]) -> Analysis:
         def explain(mode: int) -> Iterator[Any]:
             # A cursor of its own: EXPLAIN rows are not the statement's.
-            return iter(self.cursor().execute(sql, params, explain=mode, can_cache=False))
+            return iter(self.cursor().execute(sql, params, explain=mode))
 
         queried: set[tuple[str, str]] = set()
         self.scans.queried = queried

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sockql import prepared
 from sockql.engine import Engine
 from sockql.errors import Interrupted, QueryError, TimeoutExpired
 from sockql.host import Host
@@ -235,6 +236,8 @@ def test_the_values_of_a_list_that_cannot_be_empty_are_asked_for_at_once(
     engine: Engine, things: Things
 ) -> None:
     several = "select free from things where p in (select 5 union all select {})"
+    # Whatever was planned for it earlier.
+    prepared.columns(engine, "select free from things where p in (1, 1 + 1, :a)")
     engine.query("select free from things where p in (1, 1 + 1, :a)", {"a": 3})
     engine.query(several.format("6"))
     assert asked(things) == [("p in (1, 2, 3)",), ("p in (5, 6)",)]
