@@ -875,3 +875,18 @@ def test_json_of_several_statements_is_a_stream_of_arrays() -> None:
         found.append(array)
         out = out[end:]
     assert found == [[{"n": 1}, {"n": 2}], [{"t": "x"}], []]
+
+
+@pytest.mark.parametrize(("words", "collects"), [("'select 1'", False), ("watch 'select 1'", True)])
+def test_only_what_stays_collects_garbage(words: str, collects: bool) -> None:
+    # Whatever asks for the engine is asked whether there is a collector by then.
+    code = (
+        "import gc, os, shlex, sys; from sockql import cli; from sockql.command import running\n"
+        "def opened(options): print(gc.isenabled(), flush=True); os._exit(0)\n"
+        "running.open_engine = opened\n"
+        f"sys.argv[1:] = shlex.split({words!r}); cli.run()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"{collects}\n"

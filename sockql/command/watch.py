@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 from sockql.command.running import check_bindings, open_engine, say, sql_of
 from sockql.errors import UsageError
 
@@ -19,6 +21,7 @@ def run(options: Options) -> int:
     sql = sql_of(options)
     if options.bindings:
         check_bindings(options.bindings, sql)
+    gc.enable()
     with open_engine(options) as engine:
         engine.timeout = options.seconds
         return rounds.run(options, engine, sql, say)
