@@ -56,17 +56,8 @@ _LITERALS: Final = frozenset({"Int64", "Integer", "Real", "String8"})
 
 #: Opcodes of a list of expressions whose P2 is no address.
 _LISTING: Final = _LOADS | {
-    *(
-        "Affinity",
-        "Column",
-        "Copy",
-        "FilterAdd",
-        "IdxInsert",
-        "MakeRecord",
-        "Null",
-        "OpenEphemeral",
-    ),
-    *("SCopy", "VColumn"),
+    *("Affinity", "Column", "Copy", "FilterAdd", "IdxInsert", "MakeRecord", "Null"),
+    *("OpenEphemeral", "SCopy", "VColumn"),
 }
 
 #: Opcodes that begin something to loop over.

@@ -118,7 +118,7 @@ class Reader:
 
         :raises OSError: ENOENT when it has been closed.
         """
-        needs, directory, links = self.needs, table.directory, table.links or {}
+        needs, directory = self.needs, table.directory
         inode = mode = data = status = deleted = None
         link = self._link(table, number) if needs & NEED_LINK and not table.closed else None
         anonymous = 0
@@ -170,12 +170,13 @@ class Reader:
                 attributes = self._attributes(needs, table, number, link, status)
             late = self.scm_fds
         if table.known and needs & ~(NEED_LINK | NEED_LATE):
-            then, now = links[number], self._read_link(table, number)
+            assert table.links is not None
+            then, now = table.links[number], self._read_link(table, number)
             if now != then:
                 # Of an open file only the path may be another one by now.
                 if table.closed or not (_may_be_path(then) and _may_be_path(now)):
                     return None
-                links[number] = now
+                table.links[number] = now
                 return self.read(table, number)
         return *found, place, attributes, late
 

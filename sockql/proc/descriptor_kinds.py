@@ -42,10 +42,10 @@ def socket_inodes(request: Request) -> frozenset[int] | None:
 def may_be_socket(request: Request) -> bool:
     """Whether a socket may be a row for ``request``."""
     types = request.values("type")
+    if types is not None and "socket" not in types:
+        return False
     # Only what has a path can be deleted.
-    if (types is not None and "socket" not in types) or request.values("deleted") == frozenset(
-        (1,)
-    ):
+    if request.values("deleted") == frozenset((1,)):
         return False
     return not any(map(request.constrained, _NULL_OF_SOCKETS))
 

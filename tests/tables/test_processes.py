@@ -415,17 +415,21 @@ def test_what_is_refused_is_null_and_told_in_one_notice(
     ]
 
 
-def test_a_process_that_lets_nobody_in_is_a_row_all_the_same(
-    host: Host, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def refuse(monkeypatch: pytest.MonkeyPatch, process: str) -> None:
     original = procfs.open_directory
 
     def refusing(name: str, directory: int) -> int:
-        if name == "42":
+        if name == process:
             raise PermissionError(1, "Operation not permitted")
         return original(name, directory)
 
     monkeypatch.setattr(procfs, "open_directory", refusing)
+
+
+def test_a_process_that_lets_nobody_in_is_a_row_all_the_same(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse(monkeypatch, "42")
     assert (42, None, None) in rows(TABLE, host, ["pid", "name", "uid"])
     assert rows(TABLE, host, ["pid"], Constraint("name", "=", "")) == [(44,)]
     assert host.notices == [
@@ -436,14 +440,7 @@ def test_a_process_that_lets_nobody_in_is_a_row_all_the_same(
 def test_numbers_that_no_process_has_are_not_counted(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = procfs.open_directory
-
-    def refusing(name: str, directory: int) -> int:
-        if name == "42":
-            raise PermissionError(1, "Operation not permitted")
-        return original(name, directory)
-
-    monkeypatch.setattr(procfs, "open_directory", refusing)
+    refuse(monkeypatch, "42")
     asked = Constraint("pid", "in", frozenset(range(40, 5000)))
     assert [pid for pid, _ in rows(TABLE, host, ["pid", "name"], asked)] == [42, 43, 44]
     assert host.notices == [
